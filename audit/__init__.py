@@ -1,0 +1,1 @@
+"""What needs a Node.js and a browser: `make audit`."""

@@ -1,0 +1,59 @@
+"""`make audit`: a gateway with the sandbox on free ports and an empty folder, held against both audits."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+READY = 60.0
+
+
+def main() -> int:
+    node = shutil.which("node")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if node is None or browser is None:
+        sys.stderr.write("make audit needs a node and a chromium on the PATH.\n")
+        return 1
+    port, sandbox = free_port(), free_port()
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        own = {"PORT": port, "SANDBOX_PORT": sandbox, "CROSSWALK_SANDBOX": 1, "CROSSWALK_DATA": folder, "LOG_LEVEL": "warning"}
+        environment = os.environ | {name: str(value) for name, value in own.items()}
+        gateway = subprocess.Popen([sys.executable, "-m", "gateway", "serve"], env=environment)  # noqa: S603 # ours
+        try:
+            wait(gateway, f"{address}/readyz")
+            http = subprocess.run([node, HERE / "server.mjs", f"{address}/graphql"], check=False)  # noqa: S603 # ours
+            page = subprocess.run([node, HERE / "browser.mjs", f"{address}/graphql", browser, *sys.argv[1:]], check=False)  # noqa: S603 # ours
+        finally:
+            gateway.terminate()
+            gateway.wait()
+    return http.returncode or page.returncode
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def wait(gateway: subprocess.Popen[bytes], url: str) -> None:
+    until = time.monotonic() + READY
+    while gateway.poll() is None and time.monotonic() < until:
+        try:
+            urllib.request.urlopen(url, timeout=2)  # noqa: S310 # our own address
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit("the gateway did not start")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

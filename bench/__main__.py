@@ -1,0 +1,128 @@
+"""`make bench`: a FULL sync of 50,000 persons beside dlt, its memory, and how much of a rate limit it uses."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from storage.embedded import Embedded
+from tests.stage import ROOT, Gateway, Peak, Sandbox, cpu_seconds, gateway, sandbox
+
+PEER = ROOT / ".data" / "bench" / "dlt"
+DLT = "dlt[postgres]==1.31.0"
+TYPES = ("CONTACT",)
+FEW, MANY = 5_000, 50_000
+WINDOW = 2.0
+"""Seconds of Pipedrive's burst limit."""
+
+
+def fresh(server: Embedded, name: str) -> str:
+    """The address of an empty database."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    return server.url(name)
+
+
+def install_peer() -> Path:
+    """dlt in an environment of its own; made once."""
+    python = PEER / "bin" / "python"
+    if not python.exists():
+        uv = shutil.which("uv")
+        make = [uv, "venv", "-q", str(PEER)] if uv else [sys.executable, "-m", "venv", str(PEER)]
+        install = (
+            [uv, "pip", "install", "-q", "--python", str(python)] if uv else [str(python), "-m", "pip", "install", "-q"]
+        )
+        subprocess.run(make, check=True)
+        subprocess.run([*install, DLT], check=True)
+    return python
+
+
+def measure_sync(crm: Sandbox, address: Gateway, persons: int) -> dict[str, float]:
+    """Records per CPU second of the gateway with its worker, and its peak PSS."""
+    crm.fill(persons)
+    crm.disturb(limits="none")
+    integration = address.connect()
+    before, began = cpu_seconds(address.pid), time.monotonic()
+    with Peak(address.pid) as peak:
+        state = address.sync(integration, TYPES, seconds=600)
+    cpu, wall = cpu_seconds(address.pid) - before, time.monotonic() - began
+    if state["recordsCreated"] != persons:
+        raise RuntimeError(f"{persons} persons, and {state}")
+    return {"records": persons, "cpu": cpu, "perCpuSecond": persons / cpu, "wall": wall, "peak": peak.megabytes}
+
+
+def measure_peer(crm: Sandbox, database: str) -> dict[str, float]:
+    """dlt's records per CPU second for the same persons."""
+    python = install_peer()
+    command = [str(python), str(ROOT / "bench" / "peer.py"), f"{crm.address}/pipedrive", database]
+    env = {"PATH": "/usr/bin:/bin", "DLT_DATA_DIR": str(PEER / "data"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found | {"perCpuSecond": found["records"] / found["cpu"]}
+
+
+def measure_limit(crm: Sandbox, address: Gateway, persons: int, burst: int | None) -> dict[str, Any]:
+    """How many of the calls that the limit allows were made until the last page, and how many were refused."""
+    crm.fill(persons)
+    limits: dict[str, int] = {"DAY": 10_000_000} | ({"BURST": burst} if burst else {})
+    crm.disturb(limits=limits)
+    address.sync(address.connect(), TYPES, seconds=600)
+    report = crm.requests()
+    pages = [one for one in report["recent"] if one["path"].endswith("/persons")]
+    times = [datetime.fromisoformat(one["at"]).timestamp() for one in pages]
+    elapsed, allowed = times[-1] - times[0], burst or 20
+    # What a client that never waits too long makes of it: a full window at once, then one call as each leaves it.
+    possible = allowed * (1 + int(elapsed / WINDOW)) + 0.0
+    made = sum(1 for one in report["recent"] if datetime.fromisoformat(one["at"]).timestamp() >= times[0])
+    return {
+        "limit": allowed,
+        "pages": len(pages),
+        "seconds": elapsed,
+        "share": min(1.0, made / (allowed * elapsed / WINDOW)) if elapsed else 1.0,
+        "possible": possible,
+        "refused": report["byStatus"].get("429", 0),
+    }
+
+
+def main() -> None:
+    """Prints each figure as it comes, as JSON lines."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["sync", "peer", "limit", []], default=["sync", "peer", "limit"])
+    what = parser.parse_args().what
+    home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
+    try:
+        with Embedded(home / "db") as server, sandbox(home) as crm:
+            ours: dict[int, dict[str, float]] = {}
+            if "sync" in what:
+                for persons in (FEW, MANY):
+                    with gateway(home, fresh(server, f"ours_{persons}"), crm) as address:
+                        ours[persons] = measure_sync(crm, address, persons)
+                        print(json.dumps({"sync": ours[persons]}), flush=True)
+            if "peer" in what:
+                crm.fill(MANY)
+                crm.disturb(limits="none")
+                peer = measure_peer(crm, fresh(server, "peer"))
+                print(json.dumps({"dlt": peer}), flush=True)
+                if ours:
+                    print(json.dumps({"ratio": ours[MANY]["perCpuSecond"] / peer["perCpuSecond"]}), flush=True)
+            if "limit" in what:
+                for burst, persons in ((4, 20_000), (None, MANY)):
+                    with gateway(home, fresh(server, f"limit_{burst}"), crm) as address:
+                        print(json.dumps({"limit": measure_limit(crm, address, persons, burst)}), flush=True)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

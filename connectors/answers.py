@@ -1,0 +1,118 @@
+"""What an answer of a CRM says beside its data: which error it is, how long to wait, how the limits stand."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from connectors.declaration import Connector, Remedy
+from connectors.errors import CrmError, Rejected, Retryable
+from connectors.http import Response
+from connectors.hygiene import decode
+from connectors.pacing import Told
+from connectors.paths import follow_path
+
+CODE = re.compile(r"[A-Za-z0-9_.\-]{1,60}")
+"""What may be shown of an error's body: a word without spaces is no text about a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer, read."""
+
+    status: int
+    """The status of HTTP, or the one that the body of a 200 stands for."""
+    body: Any
+    """None where it is not JSON."""
+    is_json: bool
+    headers: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """The call did what it was to do."""
+        return 200 <= self.status < 300
+
+
+def read_answer(connector: Connector, response: Response) -> Answer | None:
+    """The answer; None where it should have had a body and the body is not whole."""
+    status, body, is_json = response.status_code, None, False
+    try:
+        body = decode(response.content) if status != 204 else None
+        is_json = True
+    except ValueError:
+        if 200 <= status < 300:
+            return None
+    if 200 <= status < 300:
+        status = connector.refusals(body) or status
+    return Answer(status=status, body=body, is_json=is_json, headers=response.headers)
+
+
+def told_seconds(answer: Answer) -> float | None:
+    """How long the answer asks to wait: Retry-After in seconds or as a date; None where it does not."""
+    text = answer.headers.get("retry-after", "").strip()
+    if (seconds := _number(text)) is not None:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def reset_seconds(connector: Connector, answer: Answer) -> float | None:
+    """When the limits' own headers say that there is room again. Their unit is rarely documented: seconds up to a minute
+    are believed."""
+    found = [_number(answer.headers.get(rate.reset, "")) for rate in connector.rates if rate.reset]
+    return max((span for span in found if span is not None and span <= 60), default=None)
+
+
+def told_limits(connector: Connector, answer: Answer) -> Told:
+    """How the limits stand by the answer's headers."""
+    told = {}
+    for rate in connector.rates:
+        limit, remaining = (_number(answer.headers.get(name, "")) for name in (rate.limit, rate.remaining))
+        if limit is not None or remaining is not None:
+            told[rate.window] = (int(limit) if limit else None, int(remaining) if remaining is not None else None)
+    return told
+
+
+def find_remedy(connector: Connector, answer: Answer) -> Remedy | None:
+    """The line of the error table that fits."""
+    for remedy in connector.errors:
+        least, most = remedy.status
+        if least <= answer.status <= most and remedy.json in (None, answer.is_json):
+            return remedy
+    return None
+
+
+def make_error(connector: Connector, answer: Answer, integration: str) -> CrmError:
+    """The answer as an error: a sentence, the status, and the CRM's own short code if it gives one."""
+    remedy = find_remedy(connector, answer)
+    message = (remedy.message if remedy else "{crm} gave an answer that is not understood").format(crm=connector.label)
+    codes = [follow_path(answer.body, path) for path in connector.codes]
+    shown = [code for code in codes if isinstance(code, str) and CODE.fullmatch(code)]
+    error = remedy.error if remedy else Rejected
+    made = error(
+        f"{message} (HTTP {answer.status}{', ' + shown[0] if shown else ''}).",
+        crm=connector.name,
+        integration=integration,
+        request_id=answer.headers.get(connector.request_id, "")[:100],
+        status=answer.status,
+    )
+    if isinstance(made, Retryable):
+        told = told_seconds(answer)
+        made.after = told if told is not None else remedy.after if remedy else None
+    return made
+
+
+def _number(text: str | None) -> float | None:
+    """A number of seconds or calls, not negative; headers are texts that anybody between may have written."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < 1e12 else None

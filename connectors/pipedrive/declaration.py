@@ -1,0 +1,350 @@
+"""Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
+
+from connectors.declaration import Connector, ExternalType, Limit, Listing, Lookup, Paging, Rate, Remedy, Source
+from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
+from connectors.pipedrive.activities import (
+    always_note,
+    is_done,
+    read_content,
+    read_deal,
+    read_due_at,
+    read_kind,
+    read_kind_label,
+    read_minutes,
+    read_note,
+    read_participants,
+    say_note,
+)
+from connectors.pipedrive.mapping import (
+    always_open,
+    custom_of,
+    day_of,
+    domain_of,
+    is_deleted,
+    labels_of,
+    lead_first,
+    point_at,
+    read_address,
+    read_amount,
+    read_closed,
+    read_currency,
+    read_emails,
+    read_industry,
+    read_name,
+    read_numbers,
+    read_owner,
+    read_pipeline,
+    read_probability,
+    read_stage,
+    read_status,
+)
+from connectors.pipedrive.metadata import (
+    find_refusal,
+    read_fields,
+    read_identity,
+    read_pipelines,
+    read_users,
+    read_words,
+)
+from connectors.pipedrive.names import lead_fields
+from storage.shapes import BudgetWindow, CredentialKind, RecordType
+
+BY_ID = {"sort_by": "id", "sort_direction": "asc"}
+"""An order that edits do not change, so that no record moves from one page to another."""
+
+
+def list_v2(path: str, cost: int = 10) -> Listing:
+    """A list of records by cursor."""
+    return Listing(path=path, params=BY_ID, paging="cursor", cost=cost)
+
+
+def look_up(path: str, cost: int = 10) -> Lookup:
+    """Up to 100 records by id; unknown and invisible ones are left out of the answer."""
+    return Lookup(path=path, most=100, params={"limit": "100"}, paging="all", cost=cost)
+
+
+ORGANIZATION = ExternalType(
+    name="Organization",
+    record_type=RecordType.ORGANIZATION,
+    label="Organization",
+    is_writable=True,
+    listings=(list_v2("/api/v2/organizations"),),
+    lookups=(look_up("/api/v2/organizations"),),
+    mapping={
+        "name": "name",
+        "domain": domain_of,
+        "website": "website",
+        "industry": read_industry,
+        "employee_count": "employee_count",
+        "address": read_address("address"),
+        "tags": labels_of("Organization"),
+        "owner_external_id": read_owner,
+        "custom_fields": custom_of("Organization"),
+    },
+    references={},
+    created="add_time",
+    updated="update_time",
+    deleted=is_deleted,
+    page="{account}/organization/{id}",
+)
+
+PERSON = ExternalType(
+    name="Person",
+    record_type=RecordType.CONTACT,
+    label="Person",
+    is_writable=True,
+    listings=(list_v2("/api/v2/persons"),),
+    lookups=(look_up("/api/v2/persons"),),
+    mapping={
+        "kind": lead_first,
+        "name": read_name,
+        "first_name": "first_name",
+        "last_name": "last_name",
+        "job_title": "job_title",
+        "emails": read_emails,
+        "phones": read_numbers,
+        "address": read_address("postal_address"),
+        "tags": labels_of("Person"),
+        "owner_external_id": read_owner,
+        "custom_fields": custom_of("Person"),
+    },
+    references={"organization": point_at("Organization", "org_id")},
+    created="add_time",
+    updated="update_time",
+    deleted=is_deleted,
+    page="{account}/person/{id}",
+)
+
+DEAL = ExternalType(
+    name="Deal",
+    record_type=RecordType.DEAL,
+    label="Deal",
+    is_writable=True,
+    # archived deals have left the normal list; here they are deals like others
+    listings=(list_v2("/api/v2/deals"), list_v2("/api/v2/deals/archived", cost=20)),
+    lookups=(look_up("/api/v2/deals"), look_up("/api/v2/deals/archived", cost=20)),
+    mapping={
+        "title": "title",
+        "amount_value": read_amount,
+        "amount_currency": read_currency,
+        "status": read_status,
+        "stage": read_stage,
+        "pipeline": read_pipeline,
+        "probability": read_probability,
+        "expected_close_on": day_of("expected_close_date"),
+        "closed_at": read_closed,
+        "owner_external_id": read_owner,
+        "custom_fields": custom_of("Deal"),
+    },
+    references={
+        "contacts": point_at("Person", "person_id"),
+        "organization": point_at("Organization", "org_id"),
+    },
+    created="add_time",
+    updated="update_time",
+    deleted=is_deleted,
+    page="{account}/deal/{id}",
+    promotes=True,
+)
+
+LEAD = ExternalType(
+    name="Lead",
+    record_type=RecordType.DEAL,
+    label="Lead",
+    is_writable=True,
+    listings=(
+        Listing(path="/api/v1/leads", params={"sort": "add_time ASC"}, paging="offset", cost=20),
+        Listing(path="/api/v1/leads/archived", params={"sort": "add_time ASC"}, paging="offset", cost=40),
+    ),
+    lookups=(Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),),
+    mapping={
+        "title": "title",
+        "amount_value": read_amount,
+        "amount_currency": read_currency,
+        "status": always_open,
+        "expected_close_on": day_of("expected_close_date"),
+        "owner_external_id": read_owner,
+        "custom_fields": lead_fields,
+    },
+    references={
+        "contacts": point_at("Person", "person_id"),
+        "organization": point_at("Organization", "organization_id"),
+    },
+    created="add_time",
+    updated="update_time",
+    page="{account}/leads/inbox/{id}",
+)
+
+ACTIVITY = ExternalType(
+    name="Activity",
+    record_type=RecordType.ACTIVITY,
+    label="Activity",
+    is_writable=True,
+    listings=(list_v2("/api/v2/activities"),),
+    lookups=(look_up("/api/v2/activities"),),
+    mapping={
+        "kind": read_kind,
+        "kind_label": read_kind_label,
+        "subject": "subject",
+        "body": read_note,
+        "due_on": day_of("due_date"),
+        "due_at": read_due_at,
+        "duration_minutes": read_minutes,
+        "is_done": is_done,
+        "owner_external_id": read_owner,
+        "custom_fields": custom_of("Activity"),
+    },
+    references={
+        "contacts": read_participants,
+        "organization": point_at("Organization", "org_id"),
+        "deal": read_deal,
+    },
+    created="add_time",
+    updated="update_time",
+    deleted=is_deleted,
+)
+
+NOTE = ExternalType(
+    name="Note",
+    record_type=RecordType.ACTIVITY,
+    label="Note",
+    is_writable=True,
+    listings=(Listing(path="/api/v1/notes", params={"sort": "id ASC"}, paging="offset", cost=20),),
+    lookups=(Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),),
+    mapping={
+        "kind": always_note,
+        "kind_label": say_note,
+        "body": read_content,
+        "owner_external_id": read_owner,
+    },
+    references={
+        "contacts": point_at("Person", "person_id"),
+        "organization": point_at("Organization", "org_id"),
+        "deal": read_deal,
+    },
+    created="add_time",
+    updated="update_time",
+    deleted=is_deleted,
+)
+
+PAGING = {
+    "cursor": Paging(
+        items="data", next="additional_data.next_cursor", size={"limit": "500"}
+    ),  # https://pipedrive.readme.io/docs/core-api-concepts-pagination
+    "offset": Paging(
+        items="data",
+        next="additional_data.pagination.next_start",
+        more="additional_data.pagination.more_items_in_collection",
+        param="start",
+        size={"limit": "500"},
+        counted=True,
+    ),
+    "all": Paging(items="data"),
+}
+
+LIMITS = (
+    # https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting, the plan Lite with an API token
+    Limit(window=BudgetWindow.BURST, seconds=2, limit=20, rolling=True),
+    Limit(window=BudgetWindow.SEARCH, seconds=2, limit=10, rolling=True),
+    # for each seat: a company with two has twice that
+    Limit(window=BudgetWindow.DAY, seconds=86_400, limit=30_000, rolling=False, firm=False),
+)
+
+RATES = (
+    Rate(
+        window=BudgetWindow.BURST,
+        limit="x-ratelimit-limit",
+        remaining="x-ratelimit-remaining",
+        reset="x-ratelimit-reset",
+    ),
+    Rate(
+        window=BudgetWindow.DAY,
+        limit="x-daily-ratelimit-token-limit",
+        remaining="x-daily-ratelimit-token-remaining",
+    ),
+)
+
+ERRORS = (
+    # https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
+    Remedy(status=(400, 400), error=Rejected, message="{crm} refuses the request"),
+    Remedy(status=(401, 401), error=Reauthorize, message="{crm} refuses the token"),
+    Remedy(status=(402, 402), error=Reauthorize, message="The {crm} account is closed, or its trial is over"),
+    # Cloudflare, in front of Pipedrive, answers with a page to those who ignore 429s
+    Remedy(status=(403, 403), json=False, error=Retryable, after=300, message="{crm} blocks this server for a while"),
+    Remedy(status=(403, 403), error=Unsupported, message="{crm} does not allow that: a scope, a right or the plan"),
+    Remedy(status=(404, 404), error=Missing, message="{crm} has no such record, or does not show it"),
+    Remedy(status=(405, 405), error=Unsupported, message="{crm} does not know this method"),
+    Remedy(status=(409, 409), error=Conflict, message="{crm} holds a newer state"),
+    Remedy(status=(410, 410), error=Unsupported, message="{crm} has removed this part of its API"),
+    Remedy(status=(415, 415), error=Unsupported, message="{crm} does not take this format"),
+    Remedy(status=(429, 429), error=Retryable, message="{crm} is asked too often"),
+    Remedy(status=(400, 499), error=Rejected, message="{crm} refuses the request"),
+    Remedy(status=(501, 501), error=Unsupported, message="{crm} has not got that function"),
+    Remedy(status=(500, 599), error=Retryable, message="{crm} has a failure"),
+)
+
+USERS = Listing(path="/api/v1/users", paging="all", cost=20)
+PIPELINES = Listing(path="/api/v2/pipelines", paging="cursor", cost=5)
+STAGES = Listing(path="/api/v2/stages", paging="cursor", cost=5)
+
+
+def list_fields(path: str, *, optional: bool = False) -> Listing:
+    """The list of fields, which has pages too."""
+    return Listing(path=path, paging="cursor", cost=10, optional=optional)
+
+
+FIELDS = {
+    "Organization": list_fields("/api/v2/organizationFields"),
+    "Person": list_fields("/api/v2/personFields"),
+    "Deal": list_fields("/api/v2/dealFields"),
+    "Lead": list_fields("/api/v2/dealFields"),  # a lead has the custom fields of deals
+    "Activity": list_fields("/api/v2/activityFields", optional=True),  # with OAuth it takes the scope `admin`
+}
+
+CONNECTOR = Connector(
+    name="PIPEDRIVE",
+    label="Pipedrive",
+    credential_kinds=(CredentialKind.API_TOKEN,),
+    auth={
+        CredentialKind.API_TOKEN: ("x-api-token", "{token}"),
+        CredentialKind.OAUTH2: ("authorization", "Bearer {token}"),
+    },
+    scopes=(
+        "base",
+        "contacts:full",
+        "deals:full",
+        "activities:full",
+        "leads:full",
+        "users:read",
+        "search:read",
+        "recents:read",
+        "webhooks:full",
+        "contact-fields:full",
+    ),
+    settings=("PIPEDRIVE_CLIENT_ID", "PIPEDRIVE_CLIENT_SECRET"),
+    setup_url="https://developers.pipedrive.com",
+    docs="docs/pipedrive.md",
+    default_api_url="https://api.pipedrive.com",
+    account_host=r"https://[a-z0-9-]+\.pipedrive\.com",
+    request_id="x-correlation-id",
+    refusals=find_refusal,
+    codes=("code", "errorCode"),
+    paging=PAGING,
+    limits=LIMITS,
+    rates=RATES,
+    errors=ERRORS,
+    identity=Source(listings=(Listing(path="/v1/users/me", paging="all", cost=2),), read=read_identity),
+    users=Source(listings=(USERS,), read=read_users),
+    pipelines=Source(listings=(PIPELINES, STAGES), read=read_pipelines),
+    fields={name: Source(listings=(listing,), read=read_fields(name)) for name, listing in FIELDS.items()},
+    words={
+        "activityTypes": Source(
+            listings=(Listing(path="/api/v1/activityTypes", paging="all", cost=20),),
+            read=read_words("key_string", "name"),
+        ),
+        "leadLabels": Source(
+            listings=(Listing(path="/api/v1/leadLabels", paging="all", cost=10),), read=read_words("id", "name")
+        ),
+    },
+    types=(ORGANIZATION, PERSON, DEAL, LEAD, ACTIVITY, NOTE),
+)

@@ -1,0 +1,143 @@
+"""The command line: `crosswalk`, or `python -m gateway`."""
+
+import asyncio
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from gateway import logs, progress, serve
+from gateway.db import app as db
+from gateway.process import open_database
+from gateway.settings import Settings, find_strangers
+from gateway.trouble import StartError
+from resolvers.errors import Refused
+from schema.build import print_sdl
+from storage.errors import StorageError
+from storage.migrate import migrate as migrate_database
+
+app = typer.Typer(
+    name="crosswalk",
+    help="A self-hosted GraphQL gateway over CRMs.\n\nSettings come from the environment, or from a file .env in this folder: "
+    "see .env.example. Start with `crosswalk serve`, or with `make run`, which simulates the CRMs too.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(db, name="db")
+
+Host = Annotated[str | None, typer.Option(help="Stands in for HOST; loopback only.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Stands in for PORT.", show_default="8000")]
+
+
+def prepare(**given: object) -> Settings:
+    """The settings, and logs as they say."""
+    settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_level, settings.log_format)
+    for name in find_strangers():
+        structlog.get_logger("gateway").warning("nothing reads this variable: see .env.example", variable=name)
+    return settings
+
+
+@app.command("serve")
+def serve_command(host: Host = None, port: Port = None) -> None:
+    """Serve GraphQL, with a job worker in the same process, until Ctrl-C.
+
+    With CROSSWALK_SANDBOX=1 the simulated CRMs are started too.
+
+    Example: CROSSWALK_SANDBOX=1 crosswalk serve --port 8010
+    """
+    serve.serve(prepare(host=host, port=port))
+
+
+@app.command("worker")
+def worker_command() -> None:
+    """Carry out syncs and other jobs, without serving GraphQL. Run as many as wanted, on as many machines.
+
+    Example: DATABASE_URL=postgresql://crosswalk@db/crosswalk crosswalk worker
+    """
+    serve.work(prepare())
+
+
+@app.command("sandbox")
+def sandbox_command(
+    port: Annotated[int | None, typer.Option(help="Stands in for SANDBOX_PORT.", show_default="8001")] = None,
+    size: Annotated[int, typer.Option(min=1, help="Persons in the large account of each CRM.")] = 1200,
+) -> None:
+    """Run the simulated CRMs alone, on 127.0.0.1, until Ctrl-C.
+
+    Example: crosswalk sandbox --size 5000, and beside it: CROSSWALK_SANDBOX=1 crosswalk serve
+    """
+    settings = prepare(sandbox_port=port)
+    command = [sys.executable, "-m", "sandbox", "--port", str(settings.sandbox_port), "--size", str(size)]
+    os.execv(sys.executable, command)  # noqa: S606 # it is another program, and takes our place
+
+
+@app.command("sync")
+def sync_command(
+    integration: Annotated[str, typer.Argument(help="Its id, its name, or its CRM.")],
+    types: Annotated[
+        str | None, typer.Option(help="Some of CONTACT,ORGANIZATION,DEAL,ACTIVITY.", show_default="all")
+    ] = None,
+) -> None:
+    """Sync an integration and show the progress; whether or not a gateway runs.
+
+    Ctrl-C stops watching. What is done is kept, and the run goes on as soon as a worker or a gateway runs.
+
+    Example: crosswalk sync pipedrive --types contact,deal
+    """
+    raise typer.Exit(asyncio.run(progress.sync(prepare(), integration, types)))
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database up to date. `serve` and `worker` do the same when they start.
+
+    Example: DATABASE_URL=postgresql://owner@db/crosswalk crosswalk migrate
+    """
+    asyncio.run(run_migration(prepare()))
+    typer.echo("The database is up to date.")
+
+
+async def run_migration(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        url, _ = await open_database(settings, stack)
+        await asyncio.to_thread(migrate_database, url)
+
+
+@app.command("schema")
+def schema_command(
+    out: Annotated[Path | None, typer.Option(help="A file to write it to, instead of standard output.")] = None,
+) -> None:
+    """Print the GraphQL schema.
+
+    Example: crosswalk schema --out schema.graphql
+    """
+    if out:
+        out.write_text(print_sdl())
+    else:
+        typer.echo(print_sdl(), nl=False)
+
+
+def main() -> None:
+    """What a person can put right is a line on stderr and exit code 1, never a traceback."""
+    try:
+        app()
+    except (StartError, StorageError, Refused) as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"crosswalk: {line}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""All that a process has one of, put together in one place: for the gateway, the worker and the commands."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from connectors.http import open_http
+from connectors.pacing import MemoryLedger
+from connectors.registry import CONNECTORS
+from gateway.settings import Settings, read_variables
+from resolvers.context import Caller, Context, Services
+from storage.cache import Cache
+from storage.database import Database
+from storage.embedded import Embedded
+from storage.errors import StorageError
+from storage.events import Hub
+from storage.migrate import migrate
+from storage.secrets import Keyring
+from storage.shapes import Plan, Role
+from storage.tables import Workspace
+from sync.clients import Clients
+from sync.jobs import Jobs
+from sync.worker import Worker
+
+DEMO: Final = UUID("00000000-0000-4000-8000-00000000de30")
+"""The workspace of whoever reaches a loopback listener, who is its admin."""
+
+ANSWER = 2.0
+"""Seconds that the database has to say that it is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """What `open_process` has made; `services` is what resolvers get of it."""
+
+    settings: Settings
+    services: Services
+    jobs: Jobs
+    works: bool
+    """Carries out jobs itself."""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def new_context(self) -> Context:
+        """For one operation of the demo workspace's admin."""
+        caller = Caller(workspace_id=DEMO, member_id=None, role=Role.ADMIN)
+        return Context(database=self.services.database, caller=caller, services=self.services)
+
+    async def find_troubles(self) -> dict[str, str]:
+        """What keeps this process from serving, by part; empty when it is ready. The schema is migrated since the start."""
+        troubles = {}
+        try:
+            async with asyncio.timeout(ANSWER), self.services.database.system() as session:
+                await session.connection()
+        except (StorageError, TimeoutError) as error:
+            troubles["database"] = str(error) or "does not answer"
+        if not self.services.hub.connected.is_set():
+            troubles["events"] = "not listening to the database"
+        if self.works and not self.jobs.is_running:
+            troubles["worker"] = "not running"
+        return troubles
+
+
+@asynccontextmanager
+async def open_process(settings: Settings, *, works: bool = True) -> AsyncGenerator[Process]:
+    """Everything up, in order; down again in the reverse order. Raises StorageError, whose message says what to do."""
+    async with AsyncExitStack() as stack:
+        url, alone = await open_database(settings, stack)
+        await asyncio.to_thread(migrate, url)
+        database = Database(url)
+        stack.push_async_callback(database.close)
+        await database.open()
+        await ensure_demo(database)
+        hub, jobs = Hub(url), Jobs(database)
+        services = await make_services(settings, database, hub, jobs, stack)
+        worker = Worker(database, jobs, services.clients)
+        jobs.handle(worker.run_sync, worker.fail)
+        stack.push_async_callback(jobs.close)
+        await jobs.open()
+        process = Process(settings=settings, services=services, jobs=jobs, works=works)
+        process.tasks.append(await start_task(hub.run(), stack))
+        if works:
+            if alone:
+                await jobs.rescue_orphans()
+            process.tasks.append(await start_task(jobs.supervise(), stack))
+        yield process
+
+
+async def open_database(settings: Settings, stack: AsyncExitStack) -> tuple[str, bool]:
+    """The address of the database, and whether this process is its only user, so that nobody else has jobs under way."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value(), False
+    embedded = Embedded(settings.crosswalk_data)
+    stack.push_async_callback(asyncio.to_thread, embedded.close)
+    await asyncio.to_thread(embedded.start)
+    return embedded.url(), await asyncio.to_thread(embedded.alone)
+
+
+async def make_services(
+    settings: Settings, database: Database, hub: Hub, jobs: Jobs, stack: AsyncExitStack
+) -> Services:
+    keys = settings.crosswalk_keys.get_secret_value() if settings.crosswalk_keys else None
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    cache, http = Cache.make("crosswalk", redis), open_http()
+    stack.push_async_callback(cache.close)
+    stack.push_async_callback(http.aclose)
+    clients = Clients(
+        keyring=Keyring.load(keys, settings.crosswalk_data),
+        ledger=MemoryLedger(),
+        http=http,
+        api_urls=settings.api_urls,
+        region=settings.default_region,
+    )
+    return Services(
+        database=database,
+        hub=hub,
+        cache=cache,
+        clients=clients,
+        jobs=jobs,
+        public_url=settings.address,
+        missing_settings=find_missing(),
+    )
+
+
+def find_missing() -> dict[str, tuple[str, ...]]:
+    """CRM -> the variables of its OAuth client that are not set."""
+    given = read_variables()
+    return {name: tuple(v for v in connector.settings if v not in given) for name, connector in CONNECTORS.items()}
+
+
+async def ensure_demo(database: Database) -> None:
+    """The demo workspace is there."""
+    with suppress(IntegrityError):  # another process made it just now
+        async with database.session(DEMO) as session:
+            if await session.get(Workspace, DEMO) is None:
+                session.add(Workspace(id=DEMO, name="Demo", plan=Plan.BUSINESS.value))
+
+
+async def start_task(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> asyncio.Task[None]:
+    """Runs it until the stack unwinds, and then waits for its end."""
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+    return task

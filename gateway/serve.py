@@ -1,0 +1,119 @@
+"""Running: the gateway's listener, a worker alone, and how both come to their end."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
+from typing import NoReturn
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.process import open_process
+from gateway.sandbox import running_sandbox
+from gateway.settings import Settings
+from gateway.trouble import StartError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 2
+"""Seconds that open streams have when the gateway stops."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which leaves signals to us and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
+
+    def stop(self) -> None:
+        self.force_exit = self.should_exit  # asked twice
+        self.should_exit = True
+
+
+def serve(settings: Settings) -> None:
+    """Until interrupted: the gateway, and the sandbox where that is on."""
+    leave_on_sigterm()
+    with listen(settings.host, settings.port) as listener:
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        with running_sandbox(settings.sandbox_port) if settings.crosswalk_sandbox else nullcontext():
+            config = uvicorn.Config(
+                create_app(settings),
+                lifespan="off",  # entered by us, so that what goes wrong in it is one line
+                log_config=None,
+                access_log=settings.log_level == "debug",
+                server_header=False,
+                proxy_headers=False,
+                ws_max_size=settings.max_body,
+                timeout_graceful_shutdown=GRACE,
+            )
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(run_server(config, listener, lambda: greet(settings)))
+
+
+async def run_server(config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]) -> None:
+    server = Server(config, ready)
+    on_signals(server.stop)
+    async with config.app.router.lifespan_context(config.app):
+        await server.serve([listener])
+
+
+def greet(settings: Settings) -> None:
+    """What a person wants to know of a gateway that has just started."""
+    lines = [f"Crosswalk answers at {settings.address}/graphql"]
+    if settings.crosswalk_sandbox:
+        lines.append(f"  CRMs are simulated at http://127.0.0.1:{settings.sandbox_port}")
+    print(*lines, "  Ctrl-C stops it.", sep="\n", flush=True)  # noqa: T201 # for people, unlike the log
+
+
+@contextmanager
+def listen(host: str, port: int) -> Generator[socket.socket]:
+    """A bound socket; raises StartError where that cannot be."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            message = f"PORT: cannot listen on {host}:{port} ({error.strerror}): stop what does, or set PORT to another"
+            raise StartError(message) from error
+        yield listener
+
+
+def work(settings: Settings) -> None:
+    """Until interrupted: jobs, and nothing else."""
+    leave_on_sigterm()
+    asyncio.run(run_worker(settings))
+
+
+async def run_worker(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    on_signals(stopped.set)
+    async with open_process(settings):
+        print("Crosswalk's worker waits for jobs. Ctrl-C stops it.", flush=True)  # noqa: T201 # for people
+        await stopped.wait()
+
+
+def on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for each in SIGNALS:
+        loop.add_signal_handler(each, stop)
+
+
+def leave_on_sigterm() -> None:
+    """Before the loop runs, as after Ctrl-C: what has been started is stopped on the way out."""
+
+    def leave(_number: int, _frame: object) -> NoReturn:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)

@@ -1,0 +1,209 @@
+"""The GraphQL view: Strawberry's, made to follow GraphQL over HTTP, with the contract's codes in every error."""
+
+from typing import Any, Final
+
+import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.websockets import WebSocket
+from strawberry import UNSET
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.schema import BaseSchema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+from typing_extensions import override
+
+from gateway import graphiql
+from gateway.edge import error_body
+from resolvers.context import Context
+from resolvers.errors import ErrorCode
+
+RESPONSE_JSON: Final = "application/graphql-response+json"
+JSON: Final = "application/json"
+PROTOCOLS: Final = (GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL)  # the legacy graphql-ws is left out on purpose
+ALLOWED: Final = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+DRAINED: Final = 16
+"""So many times the limit of a body is read and dropped, so that the client gets to read why it is refused."""
+
+NO_STREAM: Final = (
+    "A subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, "
+    "or a POST with `Accept: text/event-stream`."
+)
+
+
+class Body(StarletteRequestAdapter):
+    """A request whose body is held to a limit, said by Content-Length or found while it comes."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        super().__init__(request)
+        self.request, self.limit = request, limit
+
+    @override
+    async def get_body(self) -> bytes:
+        body, size = bytearray(), 0
+        async for chunk in self.request.stream():
+            size += len(chunk)
+            if size <= self.limit:
+                body += chunk
+            elif size > DRAINED * self.limit:
+                break
+        if size > self.limit:
+            raise HTTPException(413, f"The body is larger than {self.limit:,} bytes.")
+        return bytes(body)
+
+
+def is_request_error(result: Any) -> bool:
+    """An error without a path reached no field: parsing, validation, variables, operation name."""
+    failed = isinstance(result, ExecutionResult) and result.data is None and result.errors
+    return bool(failed) and not any(error.path for error in result.errors)
+
+
+def media_type(request: Request) -> str:
+    return RESPONSE_JSON if RESPONSE_JSON in request.headers.get("accept", "") else JSON
+
+
+def wants_200(request: Request) -> bool:
+    """Whoever asks for application/json by name gets the older rule: what is well-formed is answered with 200."""
+    accept = request.headers.get("accept", "")
+    return JSON in accept and RESPONSE_JSON not in accept
+
+
+def refuse(request: Request, status: int, reason: str) -> Response:
+    code = ErrorCode.TOO_COMPLEX if status == 413 else ErrorCode.BAD_INPUT
+    headers = {"allow": "POST" if request.method == "GET" else "GET, POST"} if status == 405 else None
+    return Response(error_body(code, reason), status, headers, media_type(request))
+
+
+class View(GraphQL[Context, None]):
+    """`max_body` is in bytes; with `page` a browser that asks for HTML gets GraphiQL."""
+
+    def __init__(self, schema: BaseSchema, max_body: int, page: bool = True) -> None:
+        super().__init__(schema, graphql_ide="graphiql" if page else None, subscription_protocols=PROTOCOLS)
+        self.max_body = max_body
+        self.request_adapter_class = self.adapt  # type: ignore[method-assign, assignment] # a callable of one request
+
+    def adapt(self, request: Request) -> Body:
+        return Body(request, self.max_body)
+
+    # ------------------------------------------------------------ requests
+
+    @override
+    async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
+        try:
+            return await super().run(request, context, root_value)
+        except HTTPException as error:
+            return refuse(request, error.status_code, error.reason)
+        except ClientDisconnect:  # nobody is there to be answered
+            return Response(status_code=400)
+
+    @override
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+        kind = (request.content_type or "").partition(";")[0].strip().lower()
+        if request.method == "POST" and kind != JSON:
+            raise HTTPException(415, f"The body must be {JSON}.")
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData):
+            if not isinstance(data.operation_name, str | None):
+                raise HTTPException(400, "The `operationName` must be a string or null, if provided.")
+            if request.method == "GET" and data.protocol != "http":
+                raise HTTPException(405, "A stream needs POST.")
+        return data
+
+    @override
+    def parse_json(self, data: str | bytes) -> Any:
+        parsed = super().parse_json(data)
+        if isinstance(data, bytes) and not isinstance(parsed, dict | list):  # the body; parameters of a GET are text
+            raise HTTPException(400, "The body must be a JSON object.")
+        return parsed
+
+    @override
+    def decode_json(self, data: str | bytes) -> object:
+        return orjson.loads(data)  # its error is a JSONDecodeError, which Strawberry answers with 400
+
+    # ------------------------------------------------------------ execution
+
+    @override
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """As Strawberry's, but a subscription is refused where it cannot be answered, and a mutation by GET with 405."""
+        try:
+            return await self.schema.execute(
+                request_data.query,
+                root_value=root_value,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=ALLOWED[request_adapter.method],
+                operation_extensions=request_data.extensions,
+            )
+        except CannotGetOperationTypeError as error:
+            raise HTTPException(400, error.as_http_error_reason()) from error
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise HTTPException(400, NO_STREAM) from error
+            raise HTTPException(405, error.as_http_error_reason(request_adapter.method)) from error
+        except MissingQueryError as error:
+            raise HTTPException(400, "The request has no `query`.") from error
+
+    @override
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> Any:
+        result = await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
+        sub_response.media_type = media_type(request)
+        if is_request_error(result) and not wants_200(request):
+            sub_response.status_code = 400
+        return result
+
+    # ------------------------------------------------------------ answers
+
+    @override
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        response = await super().process_result(request, result)
+        if is_request_error(result):
+            response.pop("data", None)
+        return response
+
+    @override
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        response = super().create_response(response_data, sub_response)
+        if sub_response.media_type:
+            response.headers["content-type"] = sub_response.media_type
+        return response
+
+    @override
+    def encode_json(self, data: object) -> str:
+        return orjson.dumps(data).decode()  # text: bytes would become binary WebSocket frames
+
+    @override
+    async def render_graphql_ide(self, request: Request) -> Response:
+        local = graphiql.is_local()
+        headers = {"content-security-policy": graphiql.security_policy(local)}
+        return HTMLResponse(graphiql.render_page(local), headers=headers)
+
+    @override
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        context: Context = request.app.state.process.new_context()
+        return context

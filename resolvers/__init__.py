@@ -1,0 +1,1 @@
+"""What a field or a mutation means: plain async functions, the context of a request, data loaders."""

@@ -1,0 +1,68 @@
+"""What one request carries: who asks, for which workspace, and what this process has to answer with."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from connectors.declaration import Payload
+from resolvers.loaders import Loader
+from storage.cache import Cache
+from storage.database import Database
+from storage.events import Hub
+from storage.shapes import Role
+from storage.tables import Integration
+from sync.clients import Clients
+from sync.jobs import Jobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who asks. Without a member: a key, or the gateway itself."""
+
+    workspace_id: UUID
+    member_id: UUID | None
+    role: Role
+
+
+class Payloads(Protocol):
+    """Reads records of CRMs by id while a query runs: see `resolvers.crm`."""
+
+    async def read(
+        self, integration: Integration, external_type: str, external_id: str, max_staleness: float
+    ) -> Payload | None:
+        """The record as the CRM has it, at most so many seconds old."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What a process has one of each."""
+
+    database: Database
+    hub: Hub
+    cache: Cache
+    clients: Clients
+    jobs: Jobs
+    payloads: Payloads
+    public_url: str
+    missing_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """CRM -> the names of the settings that its OAuth client still lacks."""
+
+
+@dataclass
+class Context:
+    """Of one operation: its loaders remember what was read, so it must not outlive what it answers."""
+
+    database: Database
+    caller: Caller
+    services: Services
+    loaders: dict[Hashable, Loader[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def workspace(self) -> UUID:
+        """Whose data this is about."""
+        return self.caller.workspace_id
+
+    async def fetch(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """A hot read in the workspace, which the statement finds as `%(workspace)s`."""
+        return await self.database.fetch(self.workspace, sql, {**values, "workspace": self.workspace})

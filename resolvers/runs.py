@@ -1,0 +1,183 @@
+"""Sync runs: asking for one, cancelling it, following it."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from resolvers.context import Context
+from resolvers.errors import BadInput, Refused, Unknown, UserErrorCode
+from resolvers.integrations import get_integration, not_active
+from resolvers.loaders import load
+from storage import integrations, runs
+from storage.records import now
+from storage.shapes import LIVE, IntegrationStatus, RecordType, SyncKind, SyncStatus, SyncTrigger
+from storage.tables import Integration, SyncRun
+
+LIVE_VALUES = frozenset(status.value for status in LIVE)
+
+
+async def start_sync(
+    context: Context,
+    *,
+    integration_id: UUID,
+    kind: str | None,
+    record_types: Sequence[RecordType] | None,
+    trigger: SyncTrigger = SyncTrigger.MEMBER,
+) -> tuple[SyncRun, bool]:
+    """The run that does what is asked for, and whether it is new; the job that wakes a worker commits with it."""
+    async with context.database.session(context.workspace) as session:
+        integration = await integrations.find(session, integration_id)
+        if integration is None:
+            raise Unknown("integration", "integrationId")
+        if integration.status != IntegrationStatus.ACTIVE.value:
+            raise not_active(integration)
+        run, is_new = await runs.request(
+            context.database,
+            session,
+            workspace=context.workspace,
+            integration=integration_id,
+            kind=SyncKind(kind) if kind else SyncKind.FULL,
+            types=choose_types(integration, record_types),
+            trigger=trigger,
+        )
+        if is_new:
+            await context.services.jobs.defer_sync(session, run)
+        return run, is_new
+
+
+def choose_types(integration: Integration, asked: Sequence[RecordType] | None) -> list[RecordType]:
+    """What a run reads: all that the integration syncs, or the part that was asked for."""
+    synced = [RecordType(name) for name in integration.record_types]
+    if asked is None:
+        return synced
+    if not asked or not set(synced).issuperset(asked):
+        names = ", ".join(type_.value for type_ in synced)
+        message = f"This integration syncs {names}: give at least one of them, or change its recordTypes first."
+        raise Refused(UserErrorCode.BAD_INPUT, message, ("recordTypes",))
+    return list(dict.fromkeys(asked))
+
+
+async def cancel_sync(context: Context, run_id: UUID) -> SyncRun:
+    """Ends it after the page under way, or at once where no page is."""
+    async with context.database.session(context.workspace) as session:
+        run = await runs.find(context.database, session, run_id)
+        if run is None:
+            raise Unknown("sync run", "syncRunId")
+        cancelled = await runs.cancel(context.database, session, run_id)
+        if cancelled is None:
+            message = f"The run has ended already: it is {run.status}."
+            raise Refused(UserErrorCode.ALREADY_ENDED, message, ("syncRunId",), {"status": run.status})
+        if cancelled.status == SyncStatus.CANCELLED.value:
+            follower = await runs.find_next(context.database, session, run.integration_id)
+            if follower and follower.status == SyncStatus.QUEUED.value:
+                await context.services.jobs.defer_sync(session, follower)
+        return cancelled
+
+
+async def get_run(context: Context, id: UUID) -> SyncRun | None:
+    """One run of the workspace."""
+
+    async def fetch(ids: Sequence[UUID]) -> list[SyncRun | None]:
+        values = {"workspace": context.workspace, "ids": list(ids)}
+        rows = await context.database.fetch(context.workspace, runs.BY_IDS, values)
+        found = {row["id"]: runs.load(row) for row in rows}
+        return [found.get(each) for each in ids]
+
+    run: SyncRun | None = await load(context, SyncRun, fetch, id)
+    return run
+
+
+# ---------------------------------------------------------------- how far it is
+
+
+def count_done(run: SyncRun) -> tuple[int, int] | None:
+    """(met, expected) records; None while nobody knows how many there will be."""
+    expected = sum(counts.get("expected", 0) for counts in run.counts.values())
+    if not expected:
+        return None
+    return sum(min(one.get("fetched", 0), one.get("expected", 0)) for one in run.counts.values()), expected
+
+
+def run_progress(run: SyncRun) -> float | None:
+    """0 to 1. A run that has read everything is at 1, whatever was expected."""
+    if run.status in (SyncStatus.SUCCEEDED.value, SyncStatus.PARTIAL.value):
+        return 1.0
+    done = count_done(run)
+    return None if done is None else min(done[0] / done[1], 0.99)
+
+
+def run_eta(run: SyncRun, moment: datetime | None = None) -> int | None:
+    """Seconds until it ends, at the speed so far; None where that cannot be told."""
+    done = count_done(run)
+    if run.status != SyncStatus.RUNNING.value or done is None or not done[0] or run.started_at is None:
+        return None
+    elapsed = ((moment or now()) - run.started_at).total_seconds()
+    return round(elapsed * (done[1] - done[0]) / done[0])
+
+
+# ---------------------------------------------------------------- watching
+
+
+async def read_run(context: Context, id: UUID) -> SyncRun | None:
+    """The run as it is now, past any loader."""
+    values = {"workspace": context.workspace, "ids": [id]}
+    rows = await context.database.fetch(context.workspace, runs.BY_IDS, values)
+    return runs.load(rows[0]) if rows else None
+
+
+async def watch_run(context: Context, id: UUID) -> AsyncIterator[SyncRun]:
+    """The run as it is now, then after each change of it, until it ends."""
+    with context.services.hub.subscribe(f"run:{id}") as events:
+        run = await read_run(context, id)
+        if run is None:
+            raise BadInput("There is no such sync run.")
+        yield run
+        if run.status not in LIVE_VALUES:
+            return
+        seen = run.updated_at
+        async for _ in events:
+            run = await read_run(context, id)
+            if run is None:
+                return
+            if run.updated_at != seen:
+                seen = run.updated_at
+                yield run
+            if run.status not in LIVE_VALUES:
+                return
+
+
+async def watch_runs(context: Context, integration_id: UUID | None) -> AsyncIterator[SyncRun]:
+    """The runs under way, then every run as it starts, changes and ends; of one integration where it is given."""
+    if integration_id and await get_integration(context, integration_id) is None:
+        raise BadInput("There is no such integration.")
+    with context.services.hub.subscribe(f"runs:{context.workspace}") as events:
+        for run in await list_live(context, integration_id):
+            yield run
+        async for about in events:
+            if about is None:  # something may have been missed: all that is under way, again
+                for run in await list_live(context, integration_id):
+                    yield run
+            elif (found := await read_run(context, UUID(about))) and integration_id in (None, found.integration_id):
+                yield found
+
+
+async def list_live(context: Context, integration_id: UUID | None) -> list[SyncRun]:
+    """The runs that have not ended, the oldest first."""
+    values = {"workspace": context.workspace, "integration": integration_id}
+    return [runs.load(row) for row in await context.database.fetch(context.workspace, runs.UNDER_WAY, values)]
+
+
+async def watch_integration(context: Context, id: UUID) -> AsyncIterator[Integration]:
+    """The integration as it is now, then after each change."""
+    with context.services.hub.subscribe(f"integration:{id}") as events:
+        async with context.database.session(context.workspace) as session:
+            found = await integrations.find(session, id)
+        if found is None:
+            raise BadInput("There is no such integration.")
+        yield found
+        async for _ in events:
+            async with context.database.session(context.workspace) as session:
+                found = await integrations.find(session, id)
+            if found is None:
+                return
+            yield found

@@ -1,0 +1,94 @@
+"""The vendor's envelopes and errors."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.wire import encode
+
+HELP = "Please check developers.pipedrive.com for more information about Pipedrive API."
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class VendorError(Exception):
+    """An error answer."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(body.get("error"))
+        self.answer = Answer(encode(body), status)
+
+
+def succeed(data: Any, status: int = 200, **more: Any) -> Answer:
+    return Answer(encode({"success": True, "data": data, **more}), status)
+
+
+def succeed_with(bodies: list[bytes], tail: bytes) -> Answer:
+    """A list out of records already encoded; `tail` is what follows `data` in the envelope."""
+    return Answer(b'{"success":true,"data":[' + b",".join(bodies) + b"]," + tail + b"}")
+
+
+def fail(status: int, error: str, info: str = HELP, **more: Any) -> VendorError:
+    return VendorError(
+        status,
+        {"success": False, "error": error, "error_info": info, **more, "data": None, "additional_data": None},
+    )
+
+
+def invalid(name: str, reason: str) -> VendorError:
+    """400 with the field named, as v2 does since 2026-05-21."""
+    return fail(400, f"Validation failed: {name}: {reason}", code="ERR_SCHEMA_VALIDATION_FAILED", field_code=name)
+
+
+def missing(what: str) -> VendorError:
+    return fail(404, f"{what} was not found", "Object was not found.")
+
+
+def unauthorized() -> VendorError:
+    return VendorError(
+        401,
+        {
+            "success": False,
+            "error": "unauthorized access",
+            "errorCode": 401,
+            "error_info": "Please check developers.pipedrive.com",
+        },
+    )
+
+
+ERRORS = {
+    402: "company account is not active",
+    403: "Forbidden",
+    404: "Not found",
+    429: "request over limit",
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service unavailable",
+}
+
+
+def faulty(status: int) -> VendorError:
+    """The answer of a vendor that fails for no reason of the caller's."""
+    if status == 401:
+        return unauthorized()
+    if status == 429:
+        return over_limit()
+    return fail(status, ERRORS.get(status, "request failed"))
+
+
+def over_limit() -> VendorError:
+    return VendorError(
+        429,
+        {
+            "success": False,
+            "error": "request over limit",
+            "errorCode": 429,
+            "error_info": "You have reached your rate limit. Please try again later.",
+            "data": None,
+            "additional_data": None,
+        },
+    )

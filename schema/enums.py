@@ -1,0 +1,135 @@
+"""The enums that rows and connectors share with clients, and what their values mean."""
+
+from connectors.registry import CONNECTORS, Crm
+from resolvers.sources import ServedFrom
+from schema.field import words
+from storage.records import ActivityKind, ContactKind, DealStatus
+from storage.shapes import (
+    BudgetWindow,
+    CredentialKind,
+    IntegrationStatus,
+    RecordType,
+    SyncKind,
+    SyncRequestKind,
+    SyncStatus,
+    SyncTrigger,
+)
+
+FULL = "Everything, from the beginning to the end."
+
+words(
+    Crm,
+    "Crm",
+    "The CRMs that there is a connector for.",
+    {name: connector.label for name, connector in CONNECTORS.items()},
+)
+words(
+    RecordType,
+    "RecordType",
+    "The unified types that records of CRMs become.",
+    {
+        "CONTACT": "A person.",
+        "ORGANIZATION": "A company.",
+        "DEAL": "A sale: hoped for, under way, won or lost.",
+        "ACTIVITY": "A call, a meeting, a task, a note.",
+    },
+)
+words(
+    ContactKind,
+    "ContactKind",
+    str(ContactKind.__doc__),
+    {"LEAD": "There is no business yet.", "CONTACT": "There is, or was, business."},
+)
+words(
+    DealStatus,
+    "DealStatus",
+    str(DealStatus.__doc__),
+    {"OPEN": "Not decided yet.", "WON": "The customer has bought.", "LOST": "The customer has not bought."},
+)
+words(
+    ActivityKind,
+    "ActivityKind",
+    str(ActivityKind.__doc__),
+    {
+        "CALL": "A telephone call.",
+        "EMAIL": "An e-mail.",
+        "MEETING": "A meeting, in person or not.",
+        "TASK": "Something to be done.",
+        "NOTE": "A note.",
+        "LINKEDIN": "A message or a contact on LinkedIn.",
+        "REFERRAL": "A recommendation by somebody.",
+        "CONFERENCE": "A conference or a fair.",
+        "OTHER": "Anything else; `kindLabel` says what.",
+    },
+)
+words(
+    ServedFrom,
+    "ServedFrom",
+    str(ServedFrom.__doc__),
+    {
+        "STORE": "The gateway's own database, as of the last sync.",
+        "CACHE": "What was read from the CRM a short time ago.",
+        "CRM": "The CRM, just now.",
+        "STALE": "An older copy: the CRM did not answer.",
+    },
+)
+words(
+    IntegrationStatus,
+    "IntegrationStatus",
+    str(IntegrationStatus.__doc__),
+    {
+        "PENDING": "The user has yet to consent in the CRM.",
+        "ACTIVE": "It can be used.",
+        "PAUSED": "A person has paused it.",
+        "ERROR": "The CRM refuses it: it has to be connected anew.",
+        "DISCONNECTED": "Its credentials are forgotten; its records are kept.",
+    },
+)
+words(
+    CredentialKind,
+    "CredentialKind",
+    str(CredentialKind.__doc__),
+    {"OAUTH2": "A user consents in the CRM.", "API_TOKEN": "A user copies a token from the CRM."},
+)
+words(
+    BudgetWindow,
+    "BudgetWindow",
+    str(BudgetWindow.__doc__),
+    {
+        "BURST": "Calls in a few seconds.",
+        "DAY": "Calls, or what they cost, in a day.",
+        "SEARCH": "Searches in a few seconds.",
+        "CONCURRENCY": "Calls at the same time.",
+    },
+)
+words(SyncKind, "SyncKind", str(SyncKind.__doc__), {"FULL": FULL})
+words(SyncRequestKind, "SyncRequestKind", str(SyncRequestKind.__doc__), {"FULL": FULL})
+words(
+    SyncStatus,
+    "SyncStatus",
+    "WAITING: for a quota, until resumesAt. HELD: for a person, with its plan."
+    " PARTIAL: ended, and something is missing or failed.",
+    {
+        "QUEUED": "It has not begun yet.",
+        "RUNNING": "A worker is at it.",
+        "WAITING": "For a quota until `resumesAt`, or for the integration to be resumed.",
+        "HELD": "For a person, with its plan.",
+        "SUCCEEDED": "Ended, and nothing is missing.",
+        "PARTIAL": "Ended, and something is missing or failed: see `errors`.",
+        "FAILED": "Ended before its end: see `message`.",
+        "CANCELLED": "Ended by a person, or with its integration.",
+    },
+)
+words(
+    SyncTrigger,
+    "SyncTrigger",
+    str(SyncTrigger.__doc__),
+    {
+        "MEMBER": "A member.",
+        "API_KEY": "A program with an API key.",
+        "COMMAND": "Somebody at the command line.",
+        "SCHEDULE": "The integration's schedule.",
+        "WEBHOOK": "The CRM, by a webhook.",
+        "SYSTEM": "The gateway itself.",
+    },
+)

@@ -1,0 +1,351 @@
+"""Integrations: connected accounts of CRMs, what there is in them, and their sync runs."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from connectors.declaration import Connector, ExternalType
+from connectors.registry import CONNECTORS, Crm
+from resolvers.crm import list_budgets, list_fields, list_pipelines, list_users
+from resolvers.integrations import get_integration, get_stats
+from resolvers.records import list_errors, list_integration_runs
+from resolvers.runs import run_eta, run_progress
+from resolvers.sources import get_member, get_user
+from schema import enums  # noqa: F401 # the enums below get their descriptions there
+from schema.derive import Paged
+from schema.field import Info, field, shown
+from schema.paging import Listing, Row
+from schema.tenancy import Member
+from storage.listing import Window
+from storage.shapes import (
+    BudgetWindow,
+    CredentialKind,
+    IntegrationStatus,
+    RecordType,
+    SyncKind,
+    SyncStatus,
+    SyncTrigger,
+)
+
+
+async def find_integration(info: Info, id: UUID) -> "Integration":
+    """The integration that something belongs to; it is there as long as that is."""
+    row = await get_integration(info.context, id)
+    if row is None:
+        raise LookupError("something is left of an integration that is gone")
+    return Integration.of(row)
+
+
+@strawberry.type(description="A kind of record in this CRM, and the unified type it becomes: Lead and Contact are both CONTACT.")
+class CrmType:
+    external_type: str = strawberry.field(description="The CRM's own word.")
+    record_type: RecordType = strawberry.field(description="The unified type.")
+    label: str = strawberry.field(description="As people name it.")
+    is_writable: bool = strawberry.field(description="Whether it can be changed from here.")
+
+    @classmethod
+    def of(cls, type_: ExternalType) -> "CrmType":
+        """From a connector's declaration."""
+        return cls(
+            external_type=type_.name, record_type=type_.record_type, label=type_.label, is_writable=type_.is_writable
+        )
+
+
+@strawberry.type(description="A kind of CRM that can be connected: what a platform picker shows.")
+class CrmPlatform:
+    connector: strawberry.Private[Connector]
+    missing_settings: list[str] = strawberry.field(description="The settings that are still to be set for it.")
+    callback_url: str = strawberry.field(description="To be registered with the vendor.")
+
+    @field("Which CRM.")
+    def crm(self) -> Crm:
+        return Crm(self.connector.name)
+
+    @field("Its name, as people write it.")
+    def name(self) -> str:
+        return self.connector.label
+
+    @field("The kinds of record that are read from it.")
+    def types(self) -> list[CrmType]:
+        return [CrmType.of(type_) for type_ in self.connector.types]
+
+    @field("How an account of it can be connected.")
+    def credential_kinds(self) -> list[CredentialKind]:
+        return list(self.connector.credential_kinds)
+
+    @field("What a user is asked to consent to.")
+    def scopes(self) -> list[str]:
+        return list(self.connector.scopes)
+
+    @field("The OAuth client's id and secret are set.")
+    def is_configured(self) -> bool:
+        return not self.missing_settings
+
+    @field("The vendor's developer console, and the page of docs/ that says what to do there.")
+    def setup_url(self) -> str:
+        return self.connector.setup_url
+
+    @field("The page of docs/ about this CRM.")
+    def docs_url(self) -> str:
+        return self.connector.docs
+
+
+@strawberry.type(description="A user of a CRM.")
+class CrmUser:
+    row: strawberry.Private[Any]
+    external_id: str = shown("The user's id in the CRM.")
+    name: str | None = shown("The user's name.")
+    email: str | None = shown("The user's e-mail address.")
+    is_active: bool = shown("Whether the user can still sign in there.")
+
+    @field("The integration that the user was seen by.")
+    async def integration(self, info: Info) -> "Integration":
+        return await find_integration(info, self.row.integration_id)
+
+    @field("The member here with the same e-mail address.")
+    async def member(self, info: Info) -> Member | None:
+        row = await get_member(info.context, self.row.email)
+        return Member.of(row) if row else None
+
+
+@strawberry.type(description="A stage of a pipeline.")
+class PipelineStage:
+    external_id: str = strawberry.field(description="Its id in the CRM.")
+    name: str = strawberry.field(description="Its name.")
+    position: int = strawberry.field(description="Where it stands in its pipeline, counted from the beginning.")
+    probability: int | None = strawberry.field(description="How likely a deal in it is won, in per cent.")
+
+
+@strawberry.type(description="A pipeline: the stages that a deal passes.")
+class Pipeline:
+    external_id: str = strawberry.field(description="Its id in the CRM.")
+    name: str = strawberry.field(description="Its name.")
+    stages: list[PipelineStage] = strawberry.field(description="Its stages, in their order.")
+
+
+@strawberry.type(description="One of the values that a field can have.")
+class CrmFieldOption:
+    value: str = strawberry.field(description="The CRM's own key of the value.")
+    label: str = strawberry.field(description="As people see it.")
+
+
+@strawberry.type(description="A field of the CRM, custom ones included.")
+class CrmField:
+    row: strawberry.Private[Any]
+    external_type: str = shown("The type of record that has it, in the CRM's own word.")
+    name: str = shown("The CRM's own key.")
+    label: str = shown("As people see it.")
+    type: str = shown("What it holds, in the CRM's own word.")
+    is_custom: bool = shown("Whether the account has added it.")
+    is_writable: bool = shown("Whether it can be changed.")
+    is_required: bool = shown("Whether a record must have it.")
+
+    @field("The values that it can have, where they are a list.")
+    def options(self) -> list[CrmFieldOption]:
+        return [CrmFieldOption(value=value, label=label) for value, label in self.row.options]
+
+
+@strawberry.type(description="One limit of the account's API: what is left of it, as the CRM last said or as counted here.")
+class RateBudget:
+    row: strawberry.Private[Any]
+    window: BudgetWindow = shown("Which limit.")
+    window_seconds: int | None = shown("Over how many seconds it counts.")
+    limit: int | None = shown("How much there is of it.")
+    remaining: int | None = shown("How much is left.")
+    resets_at: datetime | None = shown("When it is full again.")
+
+
+@strawberry.type(description="How many unified records an integration is a source of.")
+class IntegrationStats:
+    row: strawberry.Private[Any]
+    contacts: int = shown("Contacts, leads included.")
+    organizations: int = shown("Organizations.")
+    deals: int = shown("Deals.")
+    activities: int = shown("Activities.")
+    leads: int = shown("Contacts of kind LEAD; counted in contacts too.")
+
+
+@strawberry.type(description="What a person has decided about an integration.")
+class IntegrationSettings:
+    row: strawberry.Private[Any]
+    record_types: list[RecordType] = shown("The unified types that are synced.")
+
+
+@strawberry.type(description="One account of one CRM, connected to the workspace.")
+class Integration(Row):
+    crm: Crm = shown("Which CRM.")  # type: ignore[valid-type] # made from the registry
+    display_name: str = shown("What people here call it.")
+    status: IntegrationStatus = shown("Whether it can be used, and if not, why.")
+    credential_kind: CredentialKind = shown("How it proves itself to the CRM.")
+    scopes: list[str] = shown("What the CRM has granted.")
+    account_id: str | None = shown("The account's id in the CRM.")
+    account_name: str | None = shown("The account's name in the CRM.")
+    account_url: str | None = shown("Where people open the account.")
+    last_synced_at: datetime | None = shown("When a run last ended well.")
+    last_error: str | None = shown("What went wrong last, in a sentence.")
+    created_at: datetime = shown("When it was first connected.")
+
+    @field("The CRM user whose grant it is.")
+    async def account_user(self, info: Info) -> CrmUser | None:
+        row = await get_user(info.context, self.row.id, self.row.account_user_id)
+        return CrmUser(row=row) if row else None
+
+    @field("What a person has decided about it.")
+    def settings(self) -> IntegrationSettings:
+        return IntegrationSettings(row=self.row)
+
+    @field("The kinds of record that are read from it.")
+    def types(self) -> list[CrmType]:
+        return [CrmType.of(type_) for type_ in CONNECTORS[self.row.crm].types]
+
+    @field("The team in the CRM, with who of them is a member here.")
+    async def users(self, info: Info) -> list[CrmUser] | None:
+        return [CrmUser(row=row) for row in await list_users(info.context, self.row)]
+
+    @field("The pipelines of the account, as the CRM has them now.")
+    async def pipelines(self, info: Info) -> list[Pipeline] | None:
+        found: Any = await list_pipelines(info.context, self.row)
+        return list(found)
+
+    @field("The fields of the account's records, as the CRM has them now.")
+    async def fields(
+        self,
+        info: Info,
+        external_type: Annotated[
+            str | None, strawberry.argument(description="Of this type of record only, in the CRM's own word.")
+        ] = strawberry.UNSET,
+    ) -> list[CrmField] | None:
+        return [CrmField(row=row) for row in await list_fields(info.context, self.row, external_type or None)]
+
+    @field("What is left of the limits of the account's API.")
+    async def budget(self, info: Info) -> list[RateBudget] | None:
+        return [RateBudget(row=row) for row in await list_budgets(info.context, self.row)]
+
+    @field("How many unified records it is a source of.")
+    async def stats(self, info: Info) -> IntegrationStats:
+        return IntegrationStats(row=await get_stats(info.context, self.row.id))
+
+    @field("Its runs, the newest first.", Paged())
+    async def sync_runs(
+        self,
+        info: Info,
+        page: Window,
+        status: Annotated[
+            SyncStatus | None, strawberry.argument(description="Only runs of this status.")
+        ] = strawberry.UNSET,
+    ) -> "Listing[SyncRun]":
+        statuses = [status] if status else None
+        found = await list_integration_runs(info.context, self.row.id, statuses=statuses, window=page)
+        return Listing.of(found, SyncRun)
+
+
+# ---------------------------------------------------------------- sync runs
+
+
+@strawberry.type(description="What became of the records of one type in a run.")
+class RecordCounts:
+    external_type: str = strawberry.field(description="The CRM's own word.")
+    record_type: RecordType = strawberry.field(description="The unified type.")
+    fetched: int = strawberry.field(description="Read from the CRM.")
+    created: int = strawberry.field(description="New here.")
+    updated: int = strawberry.field(description="Changed here.")
+    skipped: int = strawberry.field(description="The same as before.")
+    archived: int = strawberry.field(description="Archived here, because the CRM has deleted them.")
+    failed: int = strawberry.field(description="Could not be taken over: see the run's errors.")
+    expected: int | None = strawberry.field(description="How many there should be; null while nobody knows.")
+
+
+@strawberry.type(description="One record that a run could not take over, or what stopped the run.")
+class SyncError:
+    row: strawberry.Private[Any]
+    external_type: str | None = shown("The type of the record, in the CRM's own word.")
+    external_id: str | None = shown("The record's id in the CRM.")
+    field: str | None = shown("The field that was at fault.")
+    code: str = shown("What was wrong, as a stable code.")
+    message: str = shown("What was wrong, in a sentence.")
+    at: datetime = shown("When.")
+
+    @classmethod
+    def of(cls, row: Any) -> "SyncError":
+        """The type around a row."""
+        return cls(row=row)
+
+
+NUMBERS = ("fetched", "created", "updated", "skipped", "archived", "failed")
+
+
+def total(run: "SyncRun", name: str) -> int:
+    """One of the numbers over all types."""
+    return sum(counts.get(name, 0) for counts in run.row.counts.values())
+
+
+@strawberry.type(description="One run of a sync: the audit trail, and the progress while it lasts.")
+class SyncRun(Row):
+    kind: SyncKind = shown("What it reads.")
+    status: SyncStatus = shown("How it stands.")
+    record_types: list[RecordType] = shown("The unified types that it covers.")
+    api_calls: int = shown("How many calls to the CRM it took so far.")
+    message: str | None = shown("What a person should know of its state, in a sentence.")
+    resumes_at: datetime | None = shown("When it goes on, while it waits for a quota.")
+    trigger: SyncTrigger = shown("Who or what asked for it.")
+    created_at: datetime = shown("When it was asked for.")
+    started_at: datetime | None = shown("When a worker first took it.")
+    completed_at: datetime | None = shown("When it ended.")
+
+    @field("The integration that is synced.")
+    async def integration(self, info: Info) -> Integration:
+        return await find_integration(info, self.row.integration_id)
+
+    @field("What became of the records so far, by their type in the CRM.")
+    async def counts(self, info: Info) -> list[RecordCounts]:
+        integration = await find_integration(info, self.row.integration_id)
+        return [
+            RecordCounts(
+                external_type=type_.name,
+                record_type=type_.record_type,
+                expected=numbers.get("expected"),
+                **{name: numbers.get(name, 0) for name in NUMBERS},
+            )
+            for type_ in CONNECTORS[integration.row.crm].types
+            if (numbers := self.row.counts.get(type_.name)) is not None
+        ]
+
+    @field("How many records are new here.")
+    def records_created(self) -> int:
+        return total(self, "created")
+
+    @field("How many records have changed here.")
+    def records_updated(self) -> int:
+        return total(self, "updated")
+
+    @field("How many records were the same as before.")
+    def records_skipped(self) -> int:
+        return total(self, "skipped")
+
+    @field("How many records were archived here, because the CRM has deleted them.")
+    def records_archived(self) -> int:
+        return total(self, "archived")
+
+    @field("How many records could not be taken over.")
+    def records_failed(self) -> int:
+        return total(self, "failed")
+
+    @field("0 to 1; null while the total is not known.")
+    def progress(self) -> float | None:
+        return run_progress(self.row)
+
+    @field("How many seconds it will still take, at the speed so far.")
+    def eta_seconds(self) -> int | None:
+        return run_eta(self.row)
+
+    @field("The records that could not be taken over, and what stopped the run.", Paged(names=("first", "after")))
+    async def errors(self, info: Info, page: Window) -> Listing[SyncError]:
+        return Listing.of(await list_errors(info.context, self.row.id, page), SyncError)
+
+    @field("How long it took, from start to end, in milliseconds; null until it has ended.")
+    def duration_ms(self) -> int | None:
+        if self.row.started_at is None or self.row.completed_at is None:
+            return None
+        return round((self.row.completed_at - self.row.started_at).total_seconds() * 1000)

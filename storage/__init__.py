@@ -1,0 +1,1 @@
+"""Rows and shapes: the declarations, the tables, the database, every statement, secrets at rest, the cache."""

@@ -1,0 +1,86 @@
+"""The statements of integrations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage import events
+from storage.shapes import IntegrationStatus
+from storage.tables import Integration
+
+BY_IDS = "SELECT * FROM integration WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s)"
+
+STATS = """
+SELECT s.integration_id, s.record_type, count(DISTINCT s.record_id) AS records,
+  count(DISTINCT s.record_id) FILTER (WHERE c.kind = 'LEAD') AS leads
+FROM source_record s LEFT JOIN contact c ON c.id = s.record_id
+WHERE s.workspace_id = %(workspace)s AND s.integration_id = ANY(%(ids)s) AND s.deleted_at IS NULL
+GROUP BY s.integration_id, s.record_type
+"""
+"""How many unified records of each type an integration is a source of."""
+
+
+async def announce(session: AsyncSession, integration: UUID) -> None:
+    """Tells those who watch the integration; they re-read it."""
+    await events.notify(session, f"integration:{integration}")
+
+
+async def find(session: AsyncSession, integration: UUID) -> Integration | None:
+    """The integration of the session's workspace; None where it is nobody's, or another's."""
+    return (await session.exec(select(Integration).where(Integration.id == integration))).first()
+
+
+async def find_account(session: AsyncSession, crm: str, account: str) -> Integration | None:
+    """The one integration of that account, locked until the transaction ends."""
+    query = select(Integration).where(Integration.crm == crm, Integration.account_id == account).with_for_update()
+    return (await session.exec(query)).first()
+
+
+async def find_all(
+    session: AsyncSession, crms: Sequence[str] | None = None, statuses: Sequence[IntegrationStatus] | None = None
+) -> list[Integration]:
+    """All integrations of the workspace, the oldest first; None asks for any, an empty list for none."""
+    query = select(Integration).order_by(col(Integration.created_at), col(Integration.id))
+    if crms is not None:
+        query = query.where(col(Integration.crm).in_(crms))
+    if statuses is not None:
+        query = query.where(col(Integration.status).in_([status.value for status in statuses]))
+    return list((await session.exec(query)).all())
+
+
+async def add(session: AsyncSession, integration: Integration) -> None:
+    """A new integration; one of the same account in the workspace is an IntegrityError."""
+    session.add(integration)
+    await session.flush()
+    await announce(session, integration.id)
+
+
+async def change(session: AsyncSession, integration: UUID, **values: Any) -> Integration | None:
+    """Changes columns and gives the integration as it is then; None where there is none."""
+    await session.exec(
+        update(Integration).where(col(Integration.id) == integration).values(**values, updated_at=func.now())
+    )
+    await announce(session, integration)
+    session.expire_all()
+    return await find(session, integration)
+
+
+async def note_synced(session: AsyncSession, integration: UUID) -> None:
+    """A run has ended well."""
+    moment: Any = func.now()
+    await change(session, integration, last_synced_at=moment, last_error=None)
+
+
+async def note_error(
+    session: AsyncSession, integration: UUID, message: str, status: IntegrationStatus | None = None
+) -> None:
+    """What stopped a run; with a status where nothing goes on before a person has acted."""
+    values: dict[str, str | datetime] = {"last_error": message}
+    if status:
+        values["status"] = status.value
+    await change(session, integration, **values)

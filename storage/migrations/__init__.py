@@ -1,0 +1,1 @@
+"""Alembic's side of the database: the revisions, and what they are run with."""

@@ -1,0 +1,252 @@
+"""The statements of sync runs: asking for one, claiming it, committing a page, ending it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage import events
+from storage.database import Database
+from storage.identifiers import uuid7
+from storage.shapes import LIVE, RecordType, SyncKind, SyncStatus, SyncTrigger
+from storage.tables import SyncRun
+
+# One at a time for an integration: whoever asks next sees the run that the first one made.
+LOCK_INTEGRATION = "SELECT id FROM integration WHERE id = %(integration)s FOR UPDATE"
+
+BY_IDS = "SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s)"
+
+UNDER_WAY = """
+SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD')
+AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s) ORDER BY created_at, id
+"""
+
+COVERING = """
+SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s
+AND status IN ('QUEUED', 'RUNNING', 'WAITING') AND NOT cancel_requested AND record_types @> %(types)s::text[]
+ORDER BY created_at LIMIT 1
+"""
+
+QUEUED = "SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s AND status = 'QUEUED'"
+
+WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE id = %(id)s RETURNING *"
+
+INSERT = """
+INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, counts, api_calls, claim,
+  cancel_requested, trigger, created_at, updated_at)
+VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, '{}', 0, 0, false, %(trigger)s, now(), now())
+RETURNING *
+"""
+
+# A run that writes already holds the integration: the unique index would refuse a second one, so it stays queued.
+CLAIM = """
+UPDATE sync_run r SET status = 'RUNNING', claim = claim + 1, started_at = coalesce(started_at, now()),
+  message = NULL, resumes_at = NULL, updated_at = now()
+FROM integration i WHERE r.id = %(id)s AND i.id = r.integration_id AND i.status = 'ACTIVE'
+AND r.status IN ('QUEUED', 'RUNNING', 'WAITING') AND (r.resumes_at IS NULL OR r.resumes_at <= now() + interval '1 second')
+AND NOT EXISTS (SELECT FROM sync_run o WHERE o.integration_id = r.integration_id AND o.id <> r.id
+  AND o.status IN ('RUNNING', 'WAITING'))
+RETURNING r.*
+"""
+
+COMMIT_PAGE = """
+UPDATE sync_run r SET cursor = %(cursor)s::text::jsonb, counts = %(counts)s::text::jsonb,
+  api_calls = r.api_calls + %(calls)s, updated_at = now()
+FROM integration i WHERE r.id = %(id)s AND r.claim = %(claim)s AND r.status = 'RUNNING' AND i.id = r.integration_id
+RETURNING r.cancel_requested, i.status AS integration_status
+"""
+
+SETTLE = """
+UPDATE sync_run SET status = %(status)s, message = %(message)s, resumes_at = %(resumes_at)s,
+  cursor = coalesce(%(cursor)s::text::jsonb, cursor), api_calls = api_calls + %(calls)s,
+  completed_at = CASE WHEN %(ended)s THEN now() END, updated_at = now()
+WHERE id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
+"""
+
+CANCEL = """
+UPDATE sync_run SET cancel_requested = true, updated_at = now(),
+  status = CASE WHEN status = 'RUNNING' THEN status ELSE 'CANCELLED' END,
+  message = CASE WHEN status = 'RUNNING' THEN 'Ends after the page under way.' ELSE 'Cancelled.' END,
+  completed_at = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
+WHERE id = %(id)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
+"""
+
+CANCEL_ALL = """
+UPDATE sync_run SET cancel_requested = true, updated_at = now(),
+  status = CASE WHEN status = 'RUNNING' THEN status ELSE 'CANCELLED' END,
+  message = %(message)s, completed_at = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
+WHERE integration_id = %(integration)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
+"""
+
+NEXT = """
+SELECT * FROM sync_run WHERE integration_id = %(integration)s AND status IN ('RUNNING', 'WAITING', 'QUEUED')
+ORDER BY status = 'QUEUED', created_at LIMIT 1
+"""
+
+ADD_ERROR = """
+INSERT INTO sync_error (id, workspace_id, run_id, external_type, external_id, field, code, message, at)
+SELECT gen_random_uuid(), %(workspace)s, %(run)s, external_type, external_id, field, code, message, now()
+FROM jsonb_to_recordset(%(rows)s::text::jsonb)
+  AS src(external_type text, external_id text, field text, code text, message text)
+ON CONFLICT DO NOTHING
+"""
+
+HAS_ERRORS = "SELECT EXISTS (SELECT FROM sync_error WHERE run_id = %(run)s) AS found"
+
+LIVE_SOURCES = """
+SELECT external_type, count(*) AS n FROM source_record
+WHERE integration_id = %(integration)s AND deleted_at IS NULL GROUP BY external_type
+"""
+
+FULL_HAS_ENDED = """
+SELECT EXISTS (SELECT FROM sync_run WHERE integration_id = %(integration)s AND kind = 'FULL'
+  AND status IN ('SUCCEEDED', 'PARTIAL') AND record_types @> %(types)s::text[]) AS found
+"""
+
+
+async def announce(session: AsyncSession, run: SyncRun) -> None:
+    """Tells those who watch the run, or the workspace's runs; they re-read it."""
+    await events.notify(session, f"run:{run.id}")
+    await events.notify(session, f"runs:{run.workspace_id}", str(run.id))
+
+
+def load(row: Mapping[str, Any]) -> SyncRun:
+    """A row in the shape of its table."""
+    return SyncRun(**row)
+
+
+async def _change(database: Database, session: AsyncSession, sql: str, values: Mapping[str, Any]) -> SyncRun | None:
+    """Runs a statement that gives the run as it is now, and tells those who watch it."""
+    found = await database.run(session, sql, values)
+    if not found:
+        return None
+    await announce(session, run := load(found[0]))
+    return run
+
+
+async def find(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
+    """The run, as it is now."""
+    found = await database.run(session, "SELECT * FROM sync_run WHERE id = %(id)s", {"id": run})
+    return load(found[0]) if found else None
+
+
+async def request(
+    database: Database,
+    session: AsyncSession,
+    *,
+    workspace: UUID,
+    integration: UUID,
+    kind: SyncKind,
+    types: Sequence[RecordType],
+    trigger: SyncTrigger,
+) -> tuple[SyncRun, bool]:
+    """The run that covers what is asked for, and whether it is new.
+
+    A queued run of the kind that covers less is widened: there is one of each kind in the queue.
+    """
+    values: dict[str, Any] = {
+        "id": uuid7(),
+        "workspace": workspace,
+        "integration": integration,
+        "kind": kind.value,
+        "types": [type_.value for type_ in types],
+        "trigger": trigger.value,
+    }
+    await database.run(session, LOCK_INTEGRATION, values)
+    if covering := await database.run(session, COVERING, values):
+        return load(covering[0]), False
+    if queued := await database.run(session, QUEUED, values):
+        wider = dict.fromkeys([*queued[0]["record_types"], *values["types"]])
+        widened = await _change(database, session, WIDEN, {"id": queued[0]["id"], "types": list(wider)})
+        return widened or load(queued[0]), False
+    made = await _change(database, session, INSERT, values)
+    if made is None:
+        raise RuntimeError("an inserted run came back as no row")
+    return made, True
+
+
+async def claim(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
+    """Takes the run for this worker; None where it has ended, must wait, or another run holds the integration."""
+    return await _change(database, session, CLAIM, {"id": run})
+
+
+async def commit_page(database: Database, session: AsyncSession, run: SyncRun, calls: int) -> dict[str, Any] | None:
+    """Cursor and counts of the run, with the page; None where another worker has taken it: roll back."""
+    values = {
+        "id": run.id,
+        "claim": run.claim,
+        "cursor": orjson.dumps(run.cursor).decode(),
+        "counts": orjson.dumps(run.counts).decode(),
+        "calls": calls,
+    }
+    found = await database.run(session, COMMIT_PAGE, values)
+    if not found:
+        return None
+    await announce(session, run)
+    return found[0]
+
+
+async def settle(
+    database: Database,
+    session: AsyncSession,
+    run: SyncRun,
+    status: SyncStatus,
+    *,
+    message: str | None,
+    calls: int = 0,
+    resumes_at: datetime | None = None,
+) -> SyncRun | None:
+    """Ends the run, or lets it wait; None where another worker has taken it in the meantime."""
+    values = {
+        "id": run.id,
+        "claim": run.claim,
+        "status": status.value,
+        "message": message,
+        "resumes_at": resumes_at,
+        "calls": calls,
+        "cursor": orjson.dumps(run.cursor).decode() if run.cursor else None,
+        "ended": status not in LIVE,
+    }
+    return await _change(database, session, SETTLE, values)
+
+
+async def cancel(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
+    """Ends it now, or after the page under way; None where it has ended already."""
+    return await _change(database, session, CANCEL, {"id": run})
+
+
+async def cancel_all(database: Database, session: AsyncSession, integration: UUID, message: str) -> None:
+    """Ends every run of the integration."""
+    for row in await database.run(session, CANCEL_ALL, {"integration": integration, "message": message}):
+        await announce(session, load(row))
+
+
+async def find_next(database: Database, session: AsyncSession, integration: UUID) -> SyncRun | None:
+    """What has to go on for this integration: the run that holds it, else the one that waits longest."""
+    found = await database.run(session, NEXT, {"integration": integration})
+    return load(found[0]) if found else None
+
+
+async def add_errors(
+    database: Database, session: AsyncSession, run: SyncRun, errors: Sequence[Mapping[str, Any]]
+) -> None:
+    """What could not be taken over: {external_type, external_id, field, code, message} each; once for each record."""
+    if errors:
+        values = {"workspace": run.workspace_id, "run": run.id, "rows": orjson.dumps(list(errors)).decode()}
+        await database.run(session, ADD_ERROR, values)
+
+
+async def has_errors(database: Database, session: AsyncSession, run: UUID) -> bool:
+    """Whether anything of the run could not be taken over."""
+    return bool((await database.run(session, HAS_ERRORS, {"run": run}))[0]["found"])
+
+
+async def count_expected(database: Database, session: AsyncSession, run: SyncRun) -> dict[str, int]:
+    """How many records of each external type a run will meet, judged by the last one of its kind; empty before it."""
+    values = {"integration": run.integration_id, "types": run.record_types}
+    if not (await database.run(session, FULL_HAS_ENDED, values))[0]["found"]:
+        return {}
+    return {row["external_type"]: row["n"] for row in await database.run(session, LIVE_SOURCES, values)}

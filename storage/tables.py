@@ -1,0 +1,286 @@
+"""The tables: the declared records with what only the database knows, and everything that is no record."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Column, Computed, DateTime, Index, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlmodel import Field, SQLModel
+
+from storage import records
+from storage.declare import columns, sort_key
+from storage.records import SEARCHED, Record, now
+from storage.shapes import IntegrationStatus, Plan, Role, SyncStatus
+
+MOMENT = DateTime(True)
+
+
+# ---------------------------------------------------------------- the unified records
+
+
+def search_column(record: str) -> Any:
+    """The words of a record as a text search vector that Postgres keeps up to date by itself."""
+    words = f"to_tsvector('simple', regexp_replace({SEARCHED[record]}, '[^[:alnum:]]+', ' ', 'g'))"
+    return Field(default=None, sa_column=Column("search", TSVECTOR, Computed(words, persisted=True)))
+
+
+def indexes(record: type[Record], *more: Index) -> tuple[Index, ...]:
+    """An index for each order and each foreign key, the workspace first: every statement is scoped by it.
+
+    Nulls come last in both directions, which an index of Postgres serves in one direction only: a nullable column has two.
+    """
+    table, made = record.__name__.lower(), []
+    for column in columns(record).values():
+        if column.order:
+            key = sort_key(column)
+            first: list[Any] = [text("workspace_id"), *([text(column.within)] if column.within else [])]
+            made.append(Index(f"ix_{table}_{column.name}", *first, text(key), text("id")))
+            if column.nullable:
+                down = [text(f"{key} DESC NULLS LAST"), text("id DESC")]
+                made.append(Index(f"ix_{table}_{column.name}_down", *first, *down))
+        elif column.type is UUID and column.name not in ("id", "workspace_id"):
+            made.append(Index(f"ix_{table}_{column.name}", column.name))
+    return (*made, *more)
+
+
+class Contact(records.Contact, table=True):
+    """A person."""
+
+    __tablename__ = "contact"
+    __table_args__ = indexes(records.Contact)
+    search: Any = search_column("Contact")
+
+
+class Organization(records.Organization, table=True):
+    """A company."""
+
+    __tablename__ = "organization"
+    __table_args__ = indexes(records.Organization)
+    search: Any = search_column("Organization")
+
+
+class Deal(records.Deal, table=True):
+    """A sale."""
+
+    __tablename__ = "deal"
+    __table_args__ = indexes(records.Deal)
+    search: Any = search_column("Deal")
+
+
+class Activity(records.Activity, table=True):
+    """A call, a meeting, a note."""
+
+    __tablename__ = "activity"
+    __table_args__ = indexes(records.Activity)
+    search: Any = search_column("Activity")
+
+
+class DealContact(SQLModel, table=True):
+    """Who takes part in a deal."""
+
+    __tablename__ = "deal_contact"
+    __table_args__ = (Index("ix_deal_contact_contact", "contact_id"),)
+    deal_id: UUID = Field(primary_key=True)
+    contact_id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+
+
+class ActivityContact(SQLModel, table=True):
+    """Who takes part in an activity."""
+
+    __tablename__ = "activity_contact"
+    __table_args__ = (Index("ix_activity_contact_contact", "contact_id"),)
+    activity_id: UUID = Field(primary_key=True)
+    contact_id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+
+
+# ---------------------------------------------------------------- where they come from
+
+
+class SourceRecord(SQLModel, table=True):
+    """A CRM's record as it came, and its link to the unified record that it became."""
+
+    __tablename__ = "source_record"
+    __table_args__ = (
+        Index("uq_source_record", "integration_id", "external_type", "external_id", unique=True),
+        Index("ix_source_record_record", "record_id"),
+        Index("ix_source_record_missing", "integration_id", postgresql_where=text("cardinality(missing) > 0")),
+    )
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    integration_id: UUID = Field(foreign_key="integration.id", ondelete="CASCADE")
+    crm: str
+    external_type: str
+    external_id: str
+    record_type: str
+    record_id: UUID
+    url: str | None = None
+    payload: Any = Field(sa_type=JSONB)
+    mapped: dict[str, Any] = Field(sa_type=JSONB)
+    """What this source says of the record, by column: what a merge of several sources starts from."""
+    refs: dict[str, list[list[str]]] = Field(sa_type=JSONB)
+    """relation -> [[external type, external id], …]: the CRM's records that it points at."""
+    missing: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    """`type:id` of those that are not here yet: the link is made when they come."""
+    content_hash: bytes = Field(sa_type=LargeBinary)
+    """Of payload and mapped values together: equal means nothing to do, even after a change of the mapping."""
+    remote_created_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    remote_updated_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    synced_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+    deleted_at: datetime | None = Field(default=None, sa_type=MOMENT)
+
+
+class MatchKey(SQLModel, table=True):
+    """What a source can be recognised by: an e-mail address, a phone number, a domain, a company's name; normalised."""
+
+    __tablename__ = "match_key"
+    __table_args__ = (Index("ix_match_key_value", "workspace_id", "record_type", "kind", "value"),)
+    source_id: UUID = Field(primary_key=True, foreign_key="source_record.id", ondelete="CASCADE")
+    kind: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    workspace_id: UUID
+    record_type: str
+    record_id: UUID
+
+
+class CrmUser(SQLModel, table=True):
+    """A user of a CRM: who owns what there."""
+
+    __tablename__ = "crm_user"
+    integration_id: UUID = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    external_id: str = Field(primary_key=True)
+    workspace_id: UUID
+    name: str | None = None
+    email: str | None = None
+    is_active: bool = True
+
+
+# ---------------------------------------------------------------- integrations and runs
+
+
+class Workspace(SQLModel, table=True):
+    """The tenant: every row of every other table carries its id."""
+
+    __tablename__ = "workspace"
+    id: UUID = Field(primary_key=True)
+    name: str
+    plan: str = Plan.FREE.value
+    created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+class Member(SQLModel, table=True):
+    """A person who works in a workspace."""
+
+    __tablename__ = "member"
+    __table_args__ = (Index("uq_member_email", "workspace_id", "email", unique=True),)
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    email: str
+    name: str | None = None
+    role: str = Role.VIEWER.value
+    invited_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    joined_at: datetime | None = Field(default=None, sa_type=MOMENT)
+
+
+class Integration(SQLModel, table=True):
+    """One account of one CRM, connected to a workspace."""
+
+    __tablename__ = "integration"
+    __table_args__ = (Index("uq_integration_account", "workspace_id", "crm", "account_id", unique=True),)
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    crm: str
+    display_name: str
+    status: str = IntegrationStatus.PENDING.value
+    credential_kind: str
+    credentials: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """Sealed by `storage.secrets`; null once disconnected."""
+    scopes: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    account_id: str | None = None
+    account_name: str | None = None
+    account_url: str | None = None
+    account_user_id: str | None = None
+    record_types: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    last_synced_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    last_error: str | None = None
+    connected_by: UUID | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+    updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+class SyncRun(SQLModel, table=True):
+    """One run of a sync. It holds its own cursor: whatever dies, the next worker reads the row and goes on."""
+
+    __tablename__ = "sync_run"
+    __table_args__ = (
+        Index(
+            "uq_sync_run_writing",
+            "integration_id",
+            unique=True,
+            postgresql_where=text("status IN ('RUNNING', 'WAITING')"),
+        ),
+        Index("uq_sync_run_queued", "integration_id", "kind", unique=True, postgresql_where=text("status = 'QUEUED'")),
+        Index("ix_sync_run_created", "workspace_id", "created_at", "id"),
+        Index("ix_sync_run_integration", "integration_id", "created_at", "id"),
+    )
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    integration_id: UUID = Field(foreign_key="integration.id", ondelete="CASCADE")
+    kind: str
+    status: str = SyncStatus.QUEUED.value
+    record_types: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    cursor: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    """Where the next page begins: {"listing": number, "page": the CRM's own cursor}; null before the first page."""
+    counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    """external type -> {"fetched": …, "created": …, "updated": …, "skipped": …, "archived": …, "failed": …}"""
+    api_calls: int = 0
+    claim: int = 0
+    """Raised each time a worker takes the run: a commit under an older claim is refused."""
+    cancel_requested: bool = False
+    message: str | None = None
+    resumes_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    trigger: str
+    created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+    started_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    completed_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+class SyncError(SQLModel, table=True):
+    """One record that a run could not take over, or what stopped it."""
+
+    __tablename__ = "sync_error"
+    __table_args__ = (Index("uq_sync_error", "run_id", "external_type", "external_id", "code", unique=True),)
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    run_id: UUID = Field(foreign_key="sync_run.id", ondelete="CASCADE")
+    external_type: str | None = None
+    external_id: str | None = None
+    field: str | None = None
+    code: str
+    message: str
+    at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+# ---------------------------------------------------------------- shared by all workspaces
+
+
+class RateWindow(SQLModel, table=True):
+    """What is left of one limit of a CRM account's API. Workspaces that hold the same account share it: no row-level
+    security, and nothing here but numbers."""
+
+    __tablename__ = "rate_window"
+    WITHOUT_WORKSPACE: ClassVar[bool] = True
+    crm: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    window: str = Field(primary_key=True)
+    limit: int | None = Field(default=None, sa_type=BigInteger)
+    used: int = Field(default=0, sa_type=BigInteger)
+    """Spent in the window under way, for windows that reset at a time."""
+    calls: list[datetime] = Field(default_factory=list, sa_type=ARRAY(MOMENT))
+    """When the last calls were, or will be, sent, for windows that roll."""
+    resets_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    blocked_until: datetime | None = Field(default=None, sa_type=MOMENT)
+    updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)

@@ -1,0 +1,139 @@
+"""The job engine: procrastinate on the same Postgres. Jobs are wake-ups; what they are about is in our own rows."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException, JobAborted
+from procrastinate.jobs import Job, Status
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Database
+from storage.errors import DatabaseUnavailable
+from storage.tables import SyncRun
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[UUID, UUID], Awaitable[None]]
+Failure = Callable[[UUID, UUID, BaseException], Awaitable[None]]
+
+STALLED = 6
+"""Seconds without a heartbeat after which a job belongs to whoever takes it; a heart beats every 2."""
+
+DRAIN = 3
+"""Seconds that a stopping worker gives its jobs; a run that is cut then goes on at its cursor elsewhere."""
+
+OPTIONS: dict[str, Any] = {
+    "concurrency": 20,
+    "install_signal_handlers": False,
+    "update_heartbeat_interval": 2,
+    "stalled_worker_timeout": 60,
+    "fetch_job_polling_interval": 1,
+    "abort_job_polling_interval": 5,
+    "shutdown_graceful_timeout": DRAIN,
+    "delete_jobs": "successful",
+}
+
+
+class Resume(BaseRetryStrategy):
+    """A job that a shutdown cut goes back to the queue; so does one whose database went away."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """At once after a shutdown, else after a second more for each attempt."""
+        if isinstance(exception, (asyncio.CancelledError, JobAborted)):
+            return RetryDecision(retry_in={"seconds": 0})
+        return RetryDecision(retry_in={"seconds": min(1 + job.attempts, 30)})
+
+
+class Jobs:
+    """Defers jobs, and runs them where `supervise` is called."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.is_running = False
+        """The worker of this process is at work."""
+        self._handler: Handler | None = None
+        self._failure: Failure | None = None
+        self._app: App | None = None
+
+    def handle(self, handler: Handler, failure: Failure) -> None:
+        """What a job of a run calls: (workspace, run); and what is called when that raised an error of ours."""
+        self._handler, self._failure = handler, failure
+
+    @property
+    def app(self) -> App:
+        """The engine; `open` has made it."""
+        if self._app is None:
+            raise RuntimeError("Jobs.open comes first")
+        return self._app
+
+    async def open(self) -> None:
+        """Connects the engine, as the role that all our statements run as."""
+        connector = PsycopgConnector(
+            conninfo=self.database.url, min_size=1, max_size=4, kwargs={"options": self.database.options}
+        )
+        self._app = app = App(connector=connector)
+        app.task(name="sync", queue="sync", retry=Resume())(self._sync)
+        rescue = app.task(name="rescue", queue="system", queueing_lock="rescue", priority=100, pass_context=True)
+        # croniter wants the seconds in the sixth place: every two seconds of every minute.
+        app.periodic(cron="* * * * * */2")(rescue(self._rescue))
+        await app.open_async()
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        if self._app is not None:
+            await self._app.close_async()
+            self._app = None
+
+    async def supervise(self) -> None:
+        """Runs the worker until it is cancelled: a worker returns silently after its database was away."""
+        while True:
+            self.is_running = True
+            try:
+                await self.app.run_worker_async(**OPTIONS)
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # the edge of the worker: whatever it was, it starts again
+                log.exception("the job worker stopped")
+            finally:
+                self.is_running = False
+            await asyncio.sleep(0.5)
+
+    async def defer_sync(self, session: AsyncSession, run: SyncRun, *, at: datetime | None = None) -> None:
+        """Wakes a worker for the run once the session's transaction commits, or then `at` that time."""
+        connection = await (await session.connection()).get_raw_connection()
+        task = self.app.tasks["sync"].configure(connection=connection.driver_connection, schedule_at=at)
+        await task.defer_async(workspace_id=str(run.workspace_id), run_id=str(run.id))
+
+    async def rescue_orphans(self) -> None:
+        """Every job that is marked as being done is nobody's: for a process that knows it is the only one."""
+        await self._requeue(0)
+
+    async def _sync(self, workspace_id: str, run_id: str) -> None:
+        workspace, run = UUID(workspace_id), UUID(run_id)
+        if self._handler is None or self._failure is None:
+            raise RuntimeError("Jobs.handle comes first")
+        try:
+            await self._handler(workspace, run)
+        except DatabaseUnavailable:
+            raise  # the database is away: the job is tried again
+        except Exception as error:  # noqa: BLE001 # the edge of the worker: the run says so, and nothing waits for it
+            await self._failure(workspace, run, error)
+
+    async def _rescue(self, context: JobContext, timestamp: int) -> None:
+        del context, timestamp
+        await self._requeue(STALLED)
+
+    async def _requeue(self, seconds: float) -> None:
+        manager = self.app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=seconds):
+            if job.task_name == "rescue" and seconds:
+                continue
+            try:
+                await manager.retry_job(job)
+            except ConnectorException:  # its twin waits already
+                await manager.finish_job(job, Status.FAILED, delete_job=False)

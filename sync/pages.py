@@ -1,0 +1,219 @@
+"""A page of a CRM's records on its way into the store, in the transaction of its caller."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from connectors.declaration import ExternalType, Mapped
+from connectors.registry import CONNECTORS
+from storage import upserts
+from storage.database import Database
+from storage.identifiers import uuid7
+from storage.records import now
+from storage.shapes import RecordType
+from storage.tables import Integration
+from sync.merge import Matcher, Source, list_keys, merge_sources
+
+Targets = Mapping[tuple[UUID, str, str], UUID]
+"""(integration, external type, external id) -> the unified record that it leads to."""
+PROMOTING = tuple(f"{crm}:{type_.name}" for crm, one in CONNECTORS.items() for type_ in one.types if type_.promotes)
+
+
+@dataclass
+class Stored:
+    """What became of the records of a page."""
+
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    archived: int = 0
+
+
+@dataclass(kw_only=True)
+class Change:
+    """A record of the page that is new or differs from what is stored."""
+
+    mapped: Mapped
+    digest: bytes
+    source: Source
+    is_new: bool
+    keys: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes into one workspace, in one transaction."""
+
+    database: Database
+    session: AsyncSession
+    integration: Integration
+
+    @property
+    def workspace(self) -> UUID:
+        """The tenant that all of it belongs to."""
+        return self.integration.workspace_id
+
+    async def store_page(self, external: ExternalType, records: Sequence[Mapped]) -> Stored:
+        """Takes the records over. One that comes twice counts once, as it came last; an unchanged one is left alone."""
+        latest = {record.external_id: record for record in records}
+        known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
+        changes, unchanged = self._compare(external, latest, known)
+        if unchanged:
+            await self.database.run(self.session, upserts.TOUCH_SOURCES, {"ids": unchanged})
+        done = Stored(skipped=len(unchanged))
+        if changes:
+            await self._write(external.record_type, changes)
+        for change in changes:
+            if change.mapped.is_deleted:
+                done.archived += 1
+            elif change.is_new:
+                done.created += 1
+            else:
+                done.updated += 1
+        return done
+
+    def _compare(
+        self, external: ExternalType, latest: Mapping[str, Mapped], known: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[Change], list[UUID]]:
+        """Those to write, and the ids of the sources that are stored as they are."""
+        changes, unchanged = [], []
+        for external_id, mapped in latest.items():
+            old, digest = known.get(external_id), fingerprint(mapped)
+            if old and bytes(old["content_hash"]) == digest and mapped.is_deleted == bool(old["deleted_at"]):
+                unchanged.append(old["id"])
+                continue
+            source = Source(
+                id=old["id"] if old else uuid7(),
+                integration_id=self.integration.id,
+                external_type=external.name,
+                external_id=external_id,
+                record_id=old["record_id"] if old else None,
+                mapped=mapped.values,
+                refs={name: [list(ref) for ref in mapped.refs.get(name, ())] for name in external.references},
+                remote_updated_at=mapped.remote_updated_at,
+                deleted_at=_deleted(mapped, old),
+            )
+            keys = list_keys(external.record_type, mapped.values)
+            changes.append(Change(mapped=mapped, digest=digest, source=source, is_new=old is None, keys=keys))
+        return changes, unchanged
+
+    async def _write(self, type_: RecordType, changes: Sequence[Change]) -> None:
+        made = await self._match(type_, changes)
+        page = {change.source.id: change.source for change in changes}
+        records = {source.record_id for source in page.values() if source.record_id}
+        sources = await self._gather(records, page, made)
+        targets = await self._find_targets(sources)
+        contacts = await self._settle(type_, sources, targets)
+        rows = upserts.packed(self._source_row(type_, change, targets) for change in changes)
+        await self.database.run(self.session, upserts.UPSERT_SOURCES, {"rows": rows})
+        old = [change.source.id for change in changes if not change.is_new]
+        await upserts.replace_keys(self.database, self.session, old, self._key_rows(type_, changes))
+        await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
+
+    async def _match(self, type_: RecordType, changes: Sequence[Change]) -> set[UUID]:
+        """Gives each source the unified record that it belongs to; those that are new come back."""
+        wanted = {key for change in changes if change.is_new for key in change.keys}
+        candidates = await upserts.find_candidates(self.database, self.session, self.workspace, type_, wanted)
+        matcher = Matcher(candidates)
+        matcher.place([change.source for change in changes], {one.source.id: one.keys for one in changes})
+        return matcher.made
+
+    async def _gather(
+        self, records: Iterable[UUID], page: Mapping[UUID, Source], made: Collection[UUID] = ()
+    ) -> dict[UUID, list[Source]]:
+        """All sources of these records: those of the page as they came, the others as they are stored."""
+        sources: dict[UUID, list[Source]] = {record: [] for record in records}
+        older = [record for record in sources if record not in made]
+        stored = await upserts.find_sources(self.database, self.session, self.workspace, older)
+        for source in [*page.values(), *(Source(**row) for row in stored if row["id"] not in page)]:
+            if source.record_id:
+                sources[source.record_id].append(source)
+        return sources
+
+    async def _find_targets(self, sources: Mapping[UUID, Sequence[Source]]) -> Targets:
+        wanted = {target for each in sources.values() for source in each for target in source.targets}
+        return await upserts.find_targets(self.database, self.session, wanted)
+
+    async def _settle(self, type_: RecordType, sources: Mapping[UUID, Sequence[Source]], targets: Targets) -> set[UUID]:
+        """Writes these records and their links from all that their sources say. Gives the contacts whose kind may change."""
+        rows, links = [], dict[str, dict[UUID, list[UUID]]]()
+        for record, speaking in sources.items():
+            row, several = merge_sources(type_, speaking, targets)
+            rows.append({**row, "id": record, "workspace_id": self.workspace})
+            for relation, others in several.items():
+                links.setdefault(relation, {})[record] = others
+        await upserts.write_records(self.database, self.session, type_, rows)
+        touched = set[UUID]()
+        for relation, ends in links.items():
+            moved = await upserts.write_links(self.database, self.session, self.workspace, type_, relation, ends)
+            touched.update(moved, *ends.values())
+        if type_ is RecordType.CONTACT:
+            return set(sources)
+        return touched if type_ is RecordType.DEAL else set()
+
+    async def relink(self) -> None:
+        """Makes the links that had to wait: what a record points at can come after the record itself."""
+        values: dict[str, Any] = {"integration": self.integration.id, "after": UUID(int=0)}
+        while arrived := await self.database.run(self.session, upserts.ARRIVED, values):
+            values["after"] = arrived[-1]["record_id"]
+            for type_ in RecordType:
+                records = {row["record_id"] for row in arrived if row["record_type"] == type_.value}
+                sources = await self._gather(records, {})
+                targets = await self._find_targets(sources)
+                contacts = await self._settle(type_, sources, targets)
+                rows = [{"id": one.id, "missing": missing(one, targets)} for each in sources.values() for one in each]
+                await self.database.run(self.session, upserts.SET_MISSING, {"rows": upserts.packed(rows)})
+                await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
+
+    def _key_rows(self, type_: RecordType, changes: Sequence[Change]) -> list[dict[str, Any]]:
+        return [
+            {"source_id": one.source.id, "record_id": one.source.record_id, "kind": kind, "value": value}
+            | {"workspace_id": self.workspace, "record_type": type_.value}
+            for one in changes
+            for kind, value in one.keys
+        ]
+
+    def _source_row(self, type_: RecordType, change: Change, targets: Targets) -> dict[str, Any]:
+        source, mapped = change.source, change.mapped
+        return {
+            "id": source.id,
+            "workspace_id": self.workspace,
+            "integration_id": self.integration.id,
+            "crm": self.integration.crm,
+            "external_type": source.external_type,
+            "external_id": source.external_id,
+            "record_type": type_.value,
+            "record_id": source.record_id,
+            "url": mapped.url,
+            "payload": mapped.payload,
+            "mapped": mapped.values,
+            "refs": source.refs,
+            "missing": missing(source, targets),
+            "content_hash": f"\\x{change.digest.hex()}",
+            "remote_created_at": mapped.remote_created_at,
+            "remote_updated_at": mapped.remote_updated_at,
+            "deleted_at": source.deleted_at,
+        }
+
+
+def fingerprint(mapped: Mapped) -> bytes:
+    """Of the record as it came and as it was mapped: a changed mapping, or a renamed field, is a change too."""
+    parts = (mapped.payload, mapped.values, mapped.refs)
+    return blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def missing(source: Source, targets: Targets) -> list[str]:
+    """What a source points at that is not here yet, as `type:id`."""
+    return [f"{target[1]}:{target[2]}" for target in source.targets if target not in targets]
+
+
+def _deleted(mapped: Mapped, old: Mapping[str, Any] | None) -> datetime | None:
+    if not mapped.is_deleted:
+        return None
+    return (old and old["deleted_at"]) or mapped.remote_updated_at or now()

@@ -1,0 +1,139 @@
+"""What a worker does with a run: takes it, carries it out, and writes how it ended or until when it waits."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from connectors.client import Client
+from connectors.declaration import Catalog, User
+from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
+from storage import integrations, runs, upserts
+from storage.database import Database
+from storage.errors import StorageError
+from storage.records import now
+from storage.shapes import LIVE, IntegrationStatus, SyncStatus
+from storage.tables import Integration, SyncRun
+from sync.clients import Clients
+from sync.jobs import Jobs
+from sync.loop import Loop, Stopped, Superseded
+
+log = logging.getLogger(__name__)
+
+WAITS = (5, 15, 45, 120)
+"""Seconds between the attempts of a run whose CRM does not answer; after the last one it has FAILED."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run stands when a worker leaves it."""
+
+    status: SyncStatus
+    message: str | None = None
+    resumes_at: datetime | None = None
+    refused: bool = False
+    """The credential is: the integration goes to ERROR."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Carries out the runs that jobs wake it for."""
+
+    database: Database
+    jobs: Jobs
+    clients: Clients
+
+    async def run_sync(self, workspace: UUID, run_id: UUID) -> None:
+        """One run, as far as it goes. Does nothing where it has ended or another run holds the integration."""
+        async with self.database.session(workspace) as session:
+            run = await runs.claim(self.database, session, run_id)
+            integration = await integrations.find(session, run.integration_id) if run else None
+        if run is None or integration is None:
+            return
+        loop: Loop | None = None
+        try:
+            if run.cancel_requested:
+                raise Stopped(SyncStatus.CANCELLED, "Cancelled.")
+            client = await self.clients.open(integration)
+            loop = Loop(self.database, client, integration, run, await self._prepare(client, integration, run))
+            outcome = Outcome(await loop.carry_out())
+        except Superseded:
+            return
+        except Stopped as stopped:
+            outcome = Outcome(stopped.status, stopped.message)
+        except (CrmError, StorageError) as error:
+            outcome = judge(run, error)
+        await self._leave(run, outcome, loop.charge() if loop else 0)
+
+    async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
+        """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""
+        name = uuid4().hex[:12]
+        log.error("sync run %s failed, %s", run_id, name, exc_info=error)
+        async with self.database.session(workspace) as session:
+            run = await runs.find(self.database, session, run_id)
+        if run is not None and run.status == SyncStatus.RUNNING.value:
+            message = f"Something went wrong here; the log has it under {name}."
+            await self._leave(run, Outcome(SyncStatus.FAILED, message), 0)
+
+    async def _prepare(self, client: Client, integration: Integration, run: SyncRun) -> Catalog:
+        """What mappings need to know of the account; its users are stored, and what is expected is counted."""
+        catalog = await client.catalog(self.clients.region)
+        async with self.database.session(run.workspace_id) as session:
+            await upserts.write_users(self.database, session, [user_row(integration, user) for user in catalog.users])
+            expected = await runs.count_expected(self.database, session, run)
+        for name, number in expected.items():
+            run.counts.setdefault(name, {}).setdefault("expected", number)
+        return catalog
+
+    async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> None:
+        """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between."""
+        ended = outcome.status not in LIVE
+        async with self.database.session(run.workspace_id) as session:
+            await self.database.run(session, runs.LOCK_INTEGRATION, {"integration": run.integration_id})
+            left = await runs.settle(
+                self.database,
+                session,
+                run,
+                outcome.status,
+                message=outcome.message,
+                calls=calls,
+                resumes_at=outcome.resumes_at,
+            )
+            if left is None:
+                return  # another worker has taken it
+            if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
+                await integrations.note_synced(session, run.integration_id)
+            elif outcome.message and outcome.status is not SyncStatus.CANCELLED:
+                status = IntegrationStatus.ERROR if outcome.refused else None
+                await integrations.note_error(session, run.integration_id, outcome.message, status)
+            follower = await runs.find_next(self.database, session, run.integration_id) if ended else left
+            if follower and (ended or outcome.resumes_at):
+                await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
+
+
+def judge(run: SyncRun, error: CrmError | StorageError) -> Outcome:
+    """What becomes of a run that the CRM, or a lost key, has stopped."""
+    message = str(error)
+    if isinstance(error, QuotaExhausted):
+        return Outcome(SyncStatus.WAITING, message, error.until)
+    if isinstance(error, Retryable):
+        cursor: Mapping[str, int] = run.cursor or {}
+        waits = cursor.get("waits", 0)
+        if waits < len(WAITS):
+            run.cursor = {**(run.cursor or {}), "waits": waits + 1}
+            resumes_at = now() + timedelta(seconds=max(WAITS[waits], error.after or 0))
+            return Outcome(SyncStatus.WAITING, f"{message} It is tried again at {resumes_at:%H:%M:%S} UTC.", resumes_at)
+    return Outcome(SyncStatus.FAILED, message, refused=isinstance(error, Reauthorize))
+
+
+def user_row(integration: Integration, user: User) -> dict[str, object]:
+    """A user of the CRM as a row."""
+    return {
+        "integration_id": integration.id,
+        "external_id": user.external_id,
+        "workspace_id": integration.workspace_id,
+        "name": user.name,
+        "email": user.email,
+        "is_active": user.is_active,
+    }

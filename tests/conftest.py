@@ -1,0 +1,144 @@
+"""One database server for the whole run, a database of its own for each test that wants one, and no way out."""
+
+import fcntl
+import hashlib
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from storage.embedded import Embedded
+from storage.errors import StorageError
+from storage.migrate import migrate
+
+ROOT = Path(__file__).parent.parent
+MEMORY = Path("/dev/shm")  # noqa: S108 - one folder of ours in it, mode 700
+ROOM = 500_000_000
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+LOCK = 1668443508
+
+
+def pytest_configure() -> None:
+    """In every process of the run: a test that forgets its fake must not reach a CRM."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not _is_loopback(str(address[0])):
+            raise RuntimeError(f"a test would have left this machine, for {address}: fake that host")
+        connect(self, address)
+
+    socket.socket.connect = connect_here  # type: ignore[assignment,method-assign]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Embedded]:
+    """One for all workers of the run (and for other runs of this checkout); the last to leave stops and removes it."""
+    home = _home()
+    server = Embedded(home, FAST)
+    with _door(home):
+        try:
+            server.start()
+        except StorageError:  # what an older run has left, of another version or broken
+            shutil.rmtree(home / "pg", ignore_errors=True)
+            server.start()
+    try:
+        yield server
+    finally:
+        with _door(home):
+            last = server.alone()
+            server.close()
+            if last:
+                shutil.rmtree(home / "pg")
+
+
+@pytest.fixture(scope="session")
+def template(server: Embedded) -> str:
+    """The name of a migrated, empty database to copy from; nobody connects to it, for then it could not be copied."""
+    name = f"template_{_fingerprint()}"
+    with _admin(server) as admin:
+        admin.execute("select pg_advisory_lock(%s)", (LOCK,))
+        if admin.execute("select 1 from pg_database where datname = %s", (name,)).fetchone() is None:
+            admin.execute("drop database if exists template_new with (force)")
+            admin.execute("create database template_new")
+            migrate(server.url("template_new"))
+            admin.execute(sql.SQL("alter database template_new rename to {}").format(sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture(scope="session")
+def worker_url(server: Embedded, template: str) -> Iterator[str]:
+    """A database that the tests of one process share: for those that leave nothing behind or do not mind."""
+    with _copy(server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(server: Embedded, template: str) -> Iterator[str]:
+    """A fresh, migrated database for one test, gone afterwards."""
+    with _copy(server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(server: Embedded) -> Iterator[str]:
+    """A fresh database with nothing in it: for tests of the migrations."""
+    with _copy(server, "template0") as url:
+        yield url
+
+
+@contextmanager
+def _copy(server: Embedded, template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    made, source = sql.Identifier(name), sql.Identifier(template)
+    with _admin(server) as admin:  # copying files is twice as fast as the log for a database as small as this
+        admin.execute(sql.SQL("create database {} template {} strategy file_copy").format(made, source))
+    try:
+        yield server.url(name)
+    finally:
+        with _admin(server) as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(made))
+
+
+def _admin(server: Embedded) -> psycopg.Connection:
+    return psycopg.connect(server.url(), autocommit=True)
+
+
+def _home() -> Path:
+    """In memory where there is room: there a test costs 20 ms less; named by user and checkout."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM and os.access(MEMORY, os.W_OK):
+        checkout = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
+        return MEMORY / f"crosswalk-test-{os.getuid()}-{checkout}"
+    return ROOT / ".data" / "test"
+
+
+@contextmanager
+def _door(home: Path) -> Iterator[None]:
+    """One process at a time comes or goes, so that nobody comes while the last one clears away."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home / "door.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint() -> str:
+    """Of everything that the template is made of: a server that an older run has left may hold another one."""
+    storage = ROOT / "storage"
+    files = [storage / "migrate.py", storage / "jobs.py", ROOT / "requirements.lock"]
+    files += sorted((storage / "migrations").rglob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]

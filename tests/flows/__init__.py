@@ -1,0 +1,1 @@
+"""Whole paths, by HTTP alone, through real processes."""

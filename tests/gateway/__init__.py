@@ -1,0 +1,1 @@
+"""The gateway: settings, command line, HTTP, health, GraphiQL."""

@@ -1,0 +1,83 @@
+"""Settings: defaults, what is refused and how, what comes from where."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Settings, find_strangers
+from gateway.trouble import StartError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder without a .env, and an environment without our variables."""
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "HOST",
+        "PORT",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "CROSSWALK_SANDBOX",
+        "CROSSWALK_DATA",
+        "PIPEDRIVE_API_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults() -> None:
+    settings = Settings.load()
+    assert (settings.address, settings.database_url, settings.api_urls) == ("http://127.0.0.1:8000", None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("PORT", "http", "PORT: got 'http', but takes a port from 0 to 65535; 0 takes any free one"),
+        (
+            "HOST",
+            "0.0.0.0",  # noqa: S104 # refused
+            "HOST: got '0.0.0.0', but takes 127.0.0.1, ::1 or localhost: there is no authentication yet,",
+        ),
+        ("PUBLIC_URL", "crosswalk.example", "PUBLIC_URL: got 'crosswalk.example', but takes the http(s) address"),
+        (
+            "DATABASE_URL",
+            "mysql://u:hidden@h/d",
+            "DATABASE_URL: got a value that is not repeated here, but takes postgresql:",
+        ),
+        ("REDIS_URL", "http://u:hidden@h", "REDIS_URL: got a value that is not repeated here, but takes redis://"),
+        ("DEFAULT_REGION", "Europe", "DEFAULT_REGION: got 'Europe', but takes an ISO country"),
+        ("CROSSWALK_SANDBOX", "maybe", "CROSSWALK_SANDBOX: got 'maybe', but takes 1 or 0"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL: got 'loud', but takes debug, info, warning or error"),
+        ("PIPEDRIVE_API_URL", "nowhere", "PIPEDRIVE_API_URL: got 'nowhere', but takes what stands in the place of"),
+    ],
+)
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError) as refused:
+        Settings.load()
+    assert len(refused.value.lines) == 1
+    assert refused.value.lines[0].startswith(line)
+    assert "hidden" not in str(refused.value)
+
+
+def test_the_environment_wins_over_the_file_and_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("PORT=8100\nSANDBOX_PORT=8101\nPIPEDRIVE_CLIENT_ID=from-file\n")
+    monkeypatch.setenv("PORT", "8200")
+    monkeypatch.setenv("PUBLIC_URL", "")
+    settings = Settings.load()
+    assert (settings.port, settings.sandbox_port, settings.public_url) == (8200, 8101, None)
+    assert settings.vendors["PIPEDRIVE"].client_id == "from-file"
+
+
+def test_the_sandbox_stands_in_only_while_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load(sandbox_port=9001).api_urls == {}
+    assert Settings.load(crosswalk_sandbox=True, sandbox_port=9001).api_urls["PIPEDRIVE"] == (
+        "http://127.0.0.1:9001/pipedrive"
+    )
+    monkeypatch.setenv("PIPEDRIVE_API_URL", "http://127.0.0.1:9/crm/")
+    assert Settings.load(crosswalk_sandbox=True).api_urls["PIPEDRIVE"] == "http://127.0.0.1:9/crm"
+
+
+def test_a_variable_that_nothing_reads_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSWALK_SANDBOXES", "1")
+    assert find_strangers() == ["CROSSWALK_SANDBOXES"]

@@ -1,0 +1,1 @@
+"""The rules of the house: what the sources, the lock files and the documents must hold."""
