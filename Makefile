@@ -8,7 +8,7 @@ help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 run: runtime graphiql ## start the gateway with the sandbox CRMs; Ctrl-C stops everything
-	@CROSSWALK_SANDBOX=$${CROSSWALK_SANDBOX:-1} exec $(PYTHON) -m gateway serve
+	@grep -qs '^CROSSWALK_SANDBOX=' .env || export CROSSWALK_SANDBOX=$${CROSSWALK_SANDBOX:-1}; exec $(PYTHON) -m gateway serve
 
 test: development ## the tests
 	@$(PYTHON) -m pytest -n 2 --dist loadscope
@@ -17,7 +17,7 @@ check: development ## format, lint, types, imports, the rules of the house, the 
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m pytest tests/house
 
 schema: development ## write schema/schema.graphql from the code

@@ -24,17 +24,17 @@ def main() -> int:
     port, sandbox = free_port(), free_port()
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as folder:
-        own = {"PORT": port, "SANDBOX_PORT": sandbox, "CROSSWALK_SANDBOX": 1, "CROSSWALK_DATA": folder, "LOG_LEVEL": "warning"}
-        environment = os.environ | {name: str(value) for name, value in own.items()}
-        gateway = subprocess.Popen([sys.executable, "-m", "gateway", "serve"], env=environment)  # noqa: S603 # ours
+        ports = {"PORT": str(port), "SANDBOX_PORT": str(sandbox)}
+        environment = os.environ | ports | {"CROSSWALK_SANDBOX": "1", "CROSSWALK_DATA": folder, "LOG_LEVEL": "warning"}
+        gateway = subprocess.Popen([sys.executable, "-m", "gateway", "serve"], env=environment)  # ours
         try:
             wait(gateway, f"{address}/readyz")
-            http = subprocess.run([node, HERE / "server.mjs", f"{address}/graphql"], check=False)  # noqa: S603 # ours
-            page = subprocess.run([node, HERE / "browser.mjs", f"{address}/graphql", browser, *sys.argv[1:]], check=False)  # noqa: S603 # ours
+            audits = ["server.mjs", f"{address}/graphql"], ["browser.mjs", f"{address}/graphql", browser, *sys.argv[1:]]
+            codes = [subprocess.run([node, HERE / name, *rest], check=False).returncode for name, *rest in audits]  # noqa: S603 # ours
         finally:
             gateway.terminate()
             gateway.wait()
-    return http.returncode or page.returncode
+    return max(codes)
 
 
 def free_port() -> int:

@@ -1,5 +1,5 @@
 // GraphiQL as a newcomer uses it, in a headless Chromium: `node browser.mjs URL CHROMIUM [SCREENSHOT]`.
-// Runs a query and a subscription, and fails if the page asks any other host for anything.
+// Runs what is in the tabs, and fails if the page asks any other host for anything.
 import { chromium } from "playwright-core";
 
 const [address, executablePath, screenshot] = process.argv.slice(2);
@@ -9,8 +9,9 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", .
 const foreign = [];
 let failure = null;
 
+const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+
 try {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   const note = (url) => {
     const to = new URL(url);
     if (!["data:", "blob:"].includes(to.protocol) && to.host !== new URL(origin).host) foreign.push(url);
@@ -26,34 +27,42 @@ try {
   const tabs = await page.locator(".graphiql-tab").count();
   if (tabs !== 4) failure ??= `${tabs} tabs instead of 4`;
 
-  const run = async (operation) => {
-    await page.locator(".graphiql-add-tab, [aria-label='New tab']").first().click();
-    await page.evaluate((text) => document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror.setValue(text), operation);
+  const editor = (where, text) =>
+    page.evaluate(([place, value]) => document.querySelector(`${place} .CodeMirror`).CodeMirror.setValue(value), [where, text]);
+  const open = (name) => page.locator(".graphiql-tab-button", { hasText: name }).click();
+  const run = async (name) => {
+    await page.locator(".graphiql-tab-active", { hasText: name }).waitFor();
+    await page.waitForTimeout(300); // it reads what was typed a little later
     await page.locator(".graphiql-execute-button").click();
   };
-  await run("query Who { viewer { role workspace { name } } }");
-  await shows('"Demo"');
-  console.log("GraphiQL: a query is answered");
+  const read = () => page.evaluate(() => document.querySelector(".result-window .CodeMirror").CodeMirror.getValue());
 
-  // what the tabs do, in their order: connect, watch, sync, query
-  const api = async (query, variables) =>
-    page.evaluate(
-      async (body) => (await fetch("/graphql", { method: "POST", headers: { "content-type": "application/json" }, body })).json(),
-      JSON.stringify({ query, variables }),
-    );
-  const connected = await api('mutation { connect(input: { crm: PIPEDRIVE, apiToken: "sandbox-pipedrive-2" }) { integration { id } userErrors { message } } }');
-  const integrationId = connected.data?.connect?.integration?.id;
-  if (!integrationId) throw new Error(`connect: ${JSON.stringify(connected)}`);
-  await run("subscription Watch { syncRuns { status recordsCreated } }");
-  await page.waitForTimeout(500);
-  const started = await api("mutation($id: ID!) { sync(input: { integrationId: $id, kind: FULL }) { syncRun { id } userErrors { message } } }", { id: integrationId });
-  if (!started.data?.sync?.syncRun) throw new Error(`sync: ${JSON.stringify(started)}`);
+  await open("Connect");
+  await run("Connect");
+  await shows('"ACTIVE"');
+  const { id } = JSON.parse(await read()).data.connect.integration;
+  console.log("GraphiQL: a mutation connects the sandbox");
+
+  await open("Sync");
+  await editor(".graphiql-editor-tool", JSON.stringify({ integrationId: id }));
+  await run("Sync");
+  await shows('"isNew": true');
+  await open("Watch");
+  await run("Watch");
+  await shows('"RUNNING"');
   await shows(/"(SUCCEEDED|PARTIAL)"/);
-  console.log("GraphiQL: a subscription shows a sync to its end");
   if (screenshot) await page.screenshot({ path: screenshot });
+  console.log("GraphiQL: a subscription shows the sync to its end");
+
+  await page.locator(".graphiql-execute-button").click(); // stops watching
+  await open("People");
+  await run("People");
+  await shows('"Ava Rodriguez"');
+  console.log("GraphiQL: a query shows people with their organization, deals and activities");
 } catch (error) {
   failure ??= error.message;
 } finally {
+  if (screenshot && failure) await page.screenshot({ path: screenshot });
   await browser.close();
 }
 

@@ -27,7 +27,7 @@ from connectors.declaration import (
 )
 from connectors.errors import Missing, QuotaExhausted, Reauthorize, Retryable, Unsupported
 from connectors.http import BROKEN, REFUSED, Http
-from connectors.pacing import Budget, Ledger, Reservation, backoff
+from connectors.pacing import Budget, Ledger, Reservation, backoff, come_again
 from connectors.paths import follow_path
 from storage.shapes import CredentialKind
 
@@ -40,6 +40,8 @@ SIDE_BY_SIDE = 8
 """Records read one by one at the same time."""
 MOST_PAGES = 1000
 """Of a list that is read as a whole: fields, stages. More means that the list does not end."""
+SWIFT, STRETCH = 0.02, 0.05
+"""Seconds: an answer slower than the first was perhaps counted later than it was sent, by up to the second."""
 SENDABLE = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -208,7 +210,7 @@ class Client:
         return found
 
     def _unreadable(self, what: str) -> Retryable:
-        return Retryable(f"{self.connector.label} gave {what}.", crm=self.connector.name, integration=self.integration)
+        return self._retryable(f"{self.connector.label} gave {what}.")
 
     # ------------------------------------------------------------ calls
 
@@ -265,17 +267,16 @@ class Client:
     async def _reserve(self, cost: int, *, search: bool) -> Reservation:
         """Wait for a place in the account's limits."""
         connector = self.connector
-        reservation = await self.ledger.reserve(connector.name, self._key, connector.limits, cost, search=search)
-        if reservation.until is not None:
-            raise self._exhausted(reservation.until)
-        if reservation.wait_seconds > PATIENCE * 1.1:
-            raise Retryable(
-                f"{connector.label} asked not to be called for a while.",
-                after=reservation.wait_seconds,
-                crm=connector.name,
-                integration=self.integration,
-            )
-        return reservation
+        while True:
+            reservation = await self.ledger.reserve(connector.name, self._key, connector.limits, cost, search=search)
+            if reservation.taken:
+                return reservation
+            if reservation.until is not None:
+                raise self._exhausted(reservation.until)
+            if reservation.wait_seconds > PATIENCE * 1.1:
+                message = f"{connector.label} asked not to be called for a while."
+                raise self._retryable(message, after=reservation.wait_seconds)
+            await self._pause(come_again(reservation.wait_seconds))
 
     async def _send(self, reservation: Reservation, path: str, params: Mapping[str, str]) -> Answer | None:
         """One call over the wire at its time; None where no whole answer came."""
@@ -295,6 +296,7 @@ class Client:
             raise Unsupported(
                 f"The address of {self.connector.label} is not usable.", crm=self.connector.name
             ) from error
+        late += min(STRETCH, max(0.0, self._clock() - due - late - SWIFT))
         answer = read_answer(self.connector, response)
         if answer is None or answer.status != 429:
             told = told_limits(self.connector, answer) if answer else None
@@ -304,35 +306,42 @@ class Client:
     async def _limited(self, reservation: Reservation, answer: Answer, refused: int) -> Retryable:
         """The `refused`-th 429 to a call: everybody waits as told. Raises QuotaExhausted where the day's budget is used up.
 
-        Vendors answer both alike. It is the day's where the answer says so or asks for a long wait; and where no wait was
-        told, none of our calls were in the window, and the answer is a 429 still.
+        Vendors answer both alike. It is the day's where the answer says so or asks for a long wait; and where the answer
+        tells nothing, none of our calls were in the window, and it is a 429 still.
         """
         connector = self.connector
         told, limits = told_seconds(answer), told_limits(connector, answer)
         rolling = {limit.window: limit.seconds or 0 for limit in connector.limits if limit.rolling}
         empty = {window for window, (_, left) in limits.items() if left == 0}
+        has_day = any(left for window, (_, left) in limits.items() if window not in rolling)
         if told is not None and told > PATIENCE:
             await self.ledger.settle(reservation, told=limits, exhausted=told)
             raise self._exhausted(datetime.now(UTC) + timedelta(seconds=told))
-        still = told is None and reservation.quiet and refused > (TRIES - 1 if empty & rolling.keys() else 1)
+        still = (
+            told is None
+            and not has_day
+            and reservation.quiet
+            and refused > (TRIES - 1 if empty & rolling.keys() else 1)
+        )
         if still or empty - rolling.keys():
             await self.ledger.settle(reservation, told=limits, exhausted=0)
             until = (await self.ledger.reserve(connector.name, self._key, connector.limits, 0)).until
             raise self._exhausted(until or datetime.now(UTC) + timedelta(hours=1))
         if told is None:
-            told = max(reset_seconds(connector, answer) or 0, *rolling.values(), 1)
-        after = backoff(0, told=told)
+            told = max(reset_seconds(connector, answer) or 0, *rolling.values(), 1) * 2.0 ** (refused - 1)
+        after = backoff(0, told=min(PATIENCE, max(told, 1.0)))  # some tell 0
         await self.ledger.settle(reservation, told=limits, blocked=after)
-        message = f"{connector.label} is asked too often (HTTP 429)."
-        return Retryable(message, after=after, crm=connector.name, integration=self.integration, status=429)
+        return self._retryable(f"{connector.label} is asked too often (HTTP 429).", after=after, status=429)
 
     def _exhausted(self, until: datetime) -> QuotaExhausted:
         message = f"The daily quota of the {self.connector.label} account is used up."
         return QuotaExhausted(message, until=until, crm=self.connector.name, integration=self.integration)
 
     def _unreachable(self) -> Retryable:
-        message = f"{self.connector.label} cannot be reached, or its answers are cut off."
-        return Retryable(message, crm=self.connector.name, integration=self.integration)
+        return self._retryable(f"{self.connector.label} cannot be reached, or its answers are cut off.")
+
+    def _retryable(self, message: str, *, after: float | None = None, status: int | None = None) -> Retryable:
+        return Retryable(message, after=after, crm=self.connector.name, integration=self.integration, status=status)
 
 
 async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:

@@ -7,21 +7,30 @@ from typing import Any
 
 import orjson
 
-SUSPECT = re.compile(rb"\\u0000|(?:\A|[:,\[\s])-?[0-9]{19}")
-"""What orjson would let through: a NUL, and integers that it turns into floats. Lone surrogates it refuses by itself. Keys of
-forty digits are common, so a number begins where a value can begin."""
+NUL = rb"\u0000"
+LONG = re.compile(rb"(?:\A|[:,\[\s])-?[0-9]{19}")
+"""An integer that may not fit, where a value can begin: keys of forty digits are common too."""
+DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+LONG_RUN = b"0" * 19
+"""Looked for in the body with all digits made 0: twenty times cheaper than the pattern."""
 UNFIT = re.compile("[\x00\ud800-\udfff]")
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 
 
 def decode(body: bytes) -> Any:
     """A JSON document. Raises ValueError for what is none, such as a body that was cut."""
-    if SUSPECT.search(body) is None:
+    if not is_suspect(body):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass  # either broken, or something that the slow way can mend
     return decode_exactly(body)
+
+
+def is_suspect(body: bytes) -> bool:
+    """Whether there is what orjson would let through: a NUL, or an integer that it turns into a float. Lone surrogates it
+    refuses by itself."""
+    return NUL in body or (LONG_RUN in body.translate(DIGITS) and LONG.search(body) is not None)
 
 
 def decode_exactly(body: bytes) -> Any:

@@ -13,6 +13,8 @@ from storage.shapes import BudgetWindow
 
 MARGIN = 1.015
 """Of a rolling window: what the way to the CRM may stretch or shrink the time between two calls."""
+AHEAD = 0.5
+"""Seconds: a place further ahead is not held, for it would rest on calls whose true times are not known yet."""
 SLACK = 1.25
 """Of a rolling window: how far back a call of ours may explain that the CRM has counted one."""
 
@@ -30,6 +32,10 @@ class Reservation(Protocol):
     @property
     def until(self) -> datetime | None:
         """Not before then: the budget is used up, and nothing was reserved."""
+
+    @property
+    def taken(self) -> bool:
+        """False: nothing was reserved; the place is too far ahead, so come again shortly before it is due."""
 
     @property
     def quiet(self) -> bool:
@@ -97,6 +103,11 @@ def backoff(attempt: int, *, told: float | None = None) -> float:
     return min(30.0, 0.5 * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 # spreads load
 
 
+def come_again(wait: float) -> float:
+    """Seconds after which to ask anew for a place that is `wait` ahead: before it is due, but not all callers at once."""
+    return max(0.0, wait - AHEAD) + random.uniform(0, AHEAD / 2)  # noqa: S311 # spreads load
+
+
 # ---------------------------------------------------------------- without a database
 
 
@@ -121,6 +132,7 @@ class _Slot:
     at: float
     wait_seconds: float
     until: datetime | None
+    taken: bool
     quiet: bool
     used: Mapping[BudgetWindow, int]
 
@@ -152,10 +164,12 @@ class MemoryLedger:
         held = [(limit, self._window(crm, account, limit.window)) for limit in mine]
         until = max((self._spent_until(limit, window, cost) for limit, window in held if not limit.rolling), default=0)
         rolling = [(limit, window) for limit, window in held if limit.rolling]
-        at = max([now, *(free_at(limit, window) for limit, window in rolling)])
+        free = max([now, *(free_at(limit, window) for limit, window in rolling)])
+        at = max([free, *(spread_from(limit, window, free) for limit, window in rolling)])
         quiet = all(not window.calls or window.calls[-1] <= at - (limit.seconds or 0) for limit, window in rolling)
         used: dict[BudgetWindow, int] = {}
-        if not until:
+        taken = not until and at - now <= AHEAD
+        if taken:
             for limit, window in held:
                 used[limit.window] = take(limit, window, at, cost)
         return _Slot(
@@ -165,6 +179,7 @@ class MemoryLedger:
             at=at,
             wait_seconds=at - now,
             until=datetime.fromtimestamp(until, UTC) if until else None,
+            taken=taken,
             quiet=quiet,
             used=used,
         )
@@ -254,6 +269,16 @@ def free_at(limit: Limit, window: _Window) -> float:
     full = allowed is not None and len(window.calls) >= allowed
     room = window.calls[-allowed] + (limit.seconds or 0) * MARGIN if full and allowed else 0.0
     return max(window.blocked_until, room)
+
+
+def spread_from(limit: Limit, window: _Window, free: float) -> float:
+    """The first half of a window may be spent at once; then calls are spread evenly, since many sent together arrive in no
+    order, and the CRM would count one too early."""
+    allowed = window.limit if window.limit is not None else limit.limit
+    half, span = max(1, (allowed or 0) // 2), (limit.seconds or 0) * MARGIN
+    if not allowed or len(window.calls) < half or window.calls[-half] <= free - span:
+        return 0.0
+    return window.calls[-1] + span / allowed
 
 
 def take(limit: Limit, window: _Window, at: float, cost: int) -> int:

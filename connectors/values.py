@@ -130,4 +130,8 @@ def read_body(value: Any) -> str | None:
 
 def pick(payload: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first of several fields that the payload has."""
-    return next((payload[name] for name in names if payload.get(name) is not None), None)
+    for name in names:
+        value = payload.get(name)
+        if value is not None:
+            return value
+    return None

@@ -21,14 +21,14 @@ from schema.build import schema
 log = structlog.get_logger("gateway")
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The gateway; `app.state.process` is there while the lifespan lasts."""
+def create_app(settings: Settings, *, works: bool = True) -> Starlette:
+    """The gateway, carrying out jobs too if it `works`; `app.state.process` is there while the lifespan lasts."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         if not graphiql.is_local():
             log.info("GraphiQL loads from the CDN that Strawberry names: `make graphiql` fetches it, with Node.js")
-        async with open_process(settings) as process:
+        async with open_process(settings, works=works) as process:
             app.state.process = process
             yield
 

@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
-from gateway import logs, progress, serve
+from gateway import progress, serve
 from gateway.db import app as db
 from gateway.process import open_database
-from gateway.settings import Settings, find_strangers
+from gateway.settings import Settings
+from gateway.start import prepare
 from gateway.trouble import StartError
 from resolvers.errors import Refused
 from schema.build import print_sdl
@@ -22,8 +22,8 @@ from storage.migrate import migrate as migrate_database
 
 app = typer.Typer(
     name="crosswalk",
-    help="A self-hosted GraphQL gateway over CRMs.\n\nSettings come from the environment, or from a file .env in this folder: "
-    "see .env.example. Start with `crosswalk serve`, or with `make run`, which simulates the CRMs too.",
+    help="A self-hosted GraphQL gateway over CRMs.\n\nSettings come from the environment, or from a file .env in this "
+    "folder: see .env.example. Start with `crosswalk serve`, or with `make run`, which simulates the CRMs too.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,32 +32,26 @@ app = typer.Typer(
 app.add_typer(db, name="db")
 
 Host = Annotated[str | None, typer.Option(help="Stands in for HOST; loopback only.", show_default="127.0.0.1")]
+Works = Annotated[bool, typer.Option("--worker/--no-worker", help="Whether this process carries out jobs too.")]
 Port = Annotated[int | None, typer.Option(help="Stands in for PORT.", show_default="8000")]
 
 
-def prepare(**given: object) -> Settings:
-    """The settings, and logs as they say."""
-    settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
-    logs.configure(settings.log_level, settings.log_format)
-    for name in find_strangers():
-        structlog.get_logger("gateway").warning("nothing reads this variable: see .env.example", variable=name)
-    return settings
-
-
 @app.command("serve")
-def serve_command(host: Host = None, port: Port = None) -> None:
-    """Serve GraphQL, with a job worker in the same process, until Ctrl-C.
+def serve_command(host: Host = None, port: Port = None, worker: Works = True) -> None:
+    """Serve GraphQL and carry out jobs, until Ctrl-C.
 
     With CROSSWALK_SANDBOX=1 the simulated CRMs are started too.
 
     Example: CROSSWALK_SANDBOX=1 crosswalk serve --port 8010
     """
-    serve.serve(prepare(host=host, port=port))
+    serve.serve(prepare(host=host, port=port), works=worker)
 
 
 @app.command("worker")
 def worker_command() -> None:
-    """Carry out syncs and other jobs, without serving GraphQL. Run as many as wanted, on as many machines.
+    """Carry out syncs and other jobs.
+
+    Run as many as wanted, on as many machines, beside the gateways of the same database.
 
     Example: DATABASE_URL=postgresql://crosswalk@db/crosswalk crosswalk worker
     """
@@ -69,7 +63,7 @@ def sandbox_command(
     port: Annotated[int | None, typer.Option(help="Stands in for SANDBOX_PORT.", show_default="8001")] = None,
     size: Annotated[int, typer.Option(min=1, help="Persons in the large account of each CRM.")] = 1200,
 ) -> None:
-    """Run the simulated CRMs alone, on 127.0.0.1, until Ctrl-C.
+    """Simulate the CRMs alone, on 127.0.0.1, until Ctrl-C.
 
     Example: crosswalk sandbox --size 5000, and beside it: CROSSWALK_SANDBOX=1 crosswalk serve
     """
@@ -85,9 +79,10 @@ def sync_command(
         str | None, typer.Option(help="Some of CONTACT,ORGANIZATION,DEAL,ACTIVITY.", show_default="all")
     ] = None,
 ) -> None:
-    """Sync an integration and show the progress; whether or not a gateway runs.
+    """Sync an integration and show the progress.
 
-    Ctrl-C stops watching. What is done is kept, and the run goes on as soon as a worker or a gateway runs.
+    It works whether or not a gateway runs: this command has a worker of its own. Ctrl-C stops watching; what is done
+    is kept, and the run goes on as soon as a worker or a gateway runs.
 
     Example: crosswalk sync pipedrive --types contact,deal
     """
@@ -127,7 +122,7 @@ def schema_command(
 def main() -> None:
     """What a person can put right is a line on stderr and exit code 1, never a traceback."""
     try:
-        app()
+        app(prog_name="crosswalk")
     except (StartError, StorageError, Refused) as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"crosswalk: {line}\n")

@@ -10,20 +10,14 @@ from typing import Annotated
 import psycopg
 import typer
 
-from gateway import logs
 from gateway.settings import Settings
+from gateway.start import prepare
 from gateway.trouble import StartError
 from storage.embedded import Embedded
 
 app = typer.Typer(help="The database: is it there, look into it, save it.", no_args_is_help=True)
 
 NOT_OURS = "DATABASE_URL is set, so there is no embedded database: use the tools of that server"
-
-
-def load() -> Settings:
-    settings = Settings.load()
-    logs.configure(settings.log_level, settings.log_format)
-    return settings
 
 
 @contextmanager
@@ -43,7 +37,7 @@ def status() -> None:
 
     Example: crosswalk db status
     """
-    settings = load()
+    settings = prepare()
     if settings.database_url:
         typer.echo(
             f"running: Postgres {server_version(settings.database_url.get_secret_value())}, named by DATABASE_URL"
@@ -77,7 +71,7 @@ def stop(
 
     Example: crosswalk db stop
     """
-    settings = load()
+    settings = prepare()
     if settings.database_url:
         raise StartError(NOT_OURS)
     Embedded(settings.crosswalk_data).stop(force=force)
@@ -90,7 +84,7 @@ def psql(context: typer.Context) -> None:
 
     Example: crosswalk db psql -- -c "select count(*) from contact"
     """
-    with opened(load()) as (embedded, url):
+    with opened(prepare()) as (embedded, url):
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's; a handler, unlike "ignore", is not inherited
         command = [str(embedded.binary("psql")), *context.args, f"--dbname={url}"]
         code = subprocess.run(command, check=False).returncode  # noqa: S603 # psql, as asked for
@@ -103,7 +97,7 @@ def url() -> None:
 
     Example: psql "$(crosswalk db url)"
     """
-    settings = load()
+    settings = prepare()
     named = settings.database_url.get_secret_value() if settings.database_url else None
     typer.echo(named or Embedded(settings.crosswalk_data).url())
 
@@ -120,7 +114,7 @@ def backup(
         message = f"{file} is there already: name another file"
         raise StartError(message)
     unfinished = file.with_name(f"{file.name}.unfinished")
-    with opened(load()) as (embedded, address):
+    with opened(prepare()) as (embedded, address):
         command = [str(embedded.binary("pg_dump")), "--format=custom", f"--file={unfinished}", f"--dbname={address}"]
         ended = subprocess.run(command, check=False, capture_output=True, text=True, umask=0o077)  # noqa: S603 # our own tool
     if ended.returncode:

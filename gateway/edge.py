@@ -23,9 +23,9 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-def error_body(code: ErrorCode, message: str) -> bytes:
+def error_body(code: ErrorCode, message: str, **details: str) -> bytes:
     """An error of the request as a whole, in GraphQL's own shape."""
-    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code.value}}]})
+    return orjson.dumps({"errors": [{"message": message, "extensions": {**details, "code": code.value}}]})
 
 
 class Edge:

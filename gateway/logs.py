@@ -6,7 +6,17 @@ from typing import Any
 
 import structlog
 
-QUIET = ("httpx", "httpcore", "psycopg.pool", "procrastinate", "alembic", "asyncio", "strawberry.ws", "websockets")
+QUIET = (
+    "uvicorn.error",
+    "websockets",
+    "strawberry.ws",
+    "httpx",
+    "httpcore",
+    "psycopg.pool",
+    "procrastinate",
+    "alembic",
+    "asyncio",
+)
 """Libraries whose everyday news is nobody's: httpx would also write addresses, which can hold a token."""
 
 

@@ -10,15 +10,16 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from connectors.http import open_http
-from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
 from gateway.settings import Settings, read_variables
 from resolvers.context import Caller, Context, Services
+from resolvers.crm import Payloads
 from storage.cache import Cache
 from storage.database import Database
 from storage.embedded import Embedded
 from storage.errors import StorageError
 from storage.events import Hub
+from storage.ledger import PostgresLedger
 from storage.migrate import migrate
 from storage.secrets import Keyring
 from storage.shapes import Plan, Role
@@ -110,7 +111,7 @@ async def make_services(
     stack.push_async_callback(http.aclose)
     clients = Clients(
         keyring=Keyring.load(keys, settings.crosswalk_data),
-        ledger=MemoryLedger(),
+        ledger=PostgresLedger(database),
         http=http,
         api_urls=settings.api_urls,
         region=settings.default_region,
@@ -121,6 +122,7 @@ async def make_services(
         cache=cache,
         clients=clients,
         jobs=jobs,
+        payloads=Payloads(clients, cache),
         public_url=settings.address,
         missing_settings=find_missing(),
     )

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from uuid import UUID
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from gateway.trouble import StartError
 from resolvers.context import Context
 from resolvers.integrations import list_integrations
 from resolvers.runs import count_done, start_sync, watch_run
-from schema.ids import decode_id
+from storage.listing import GlobalId, InvalidQuery
 from storage.shapes import RecordType, SyncStatus, SyncTrigger
 from storage.tables import Integration, SyncRun
 
@@ -66,11 +66,10 @@ def choose(wanted: str, integrations: Sequence[Integration]) -> Integration:
 
 def read_id(wanted: str) -> UUID | None:
     """As GraphQL gives it, or as the database has it."""
-    try:
-        return UUID(wanted)
-    except ValueError:
-        decoded = decode_id(wanted)
-        return decoded[1] if decoded else None
+    for read in (UUID, lambda text: GlobalId.read(text).key):
+        with suppress(ValueError, InvalidQuery):
+            return read(wanted)
+    return None
 
 
 async def watch(console: Console, context: Context, run: SyncRun) -> SyncRun:
@@ -96,18 +95,20 @@ async def watch(console: Console, context: Context, run: SyncRun) -> SyncRun:
 
 def draw(bar: Progress, task: TaskID, run: SyncRun) -> None:
     met = sum(counts.get("fetched", 0) for counts in run.counts.values())
-    done = count_done(run)
+    done, total = count_done(run) or (met, None)
+    if run.status in GOOD:
+        total = done = met or 1  # records can come and go while it reads: the end is where it ends
     words = " ".join(filter(None, (run.status, run.message)))
-    bar.update(
-        task, description=words, completed=done[0] if done else met, total=done[1] if done else None, records=met
-    )
+    bar.update(task, description=words, completed=done, total=total, records=met)
 
 
 def report(console: Console, run: SyncRun) -> int:
     """What the run has done, by kind of record."""
     columns = ("fetched", "created", "updated", "skipped", "archived", "failed")
     table = Table("", *columns, box=None)
-    for name, counts in run.counts.items():
+    for name, counts in sorted(run.counts.items()):
+        if not any(counts.get(column) for column in columns):
+            continue
         table.add_row(name, *(f"{counts.get(column, 0):,}" for column in columns))
     console.print(table)
     if run.message:

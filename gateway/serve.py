@@ -1,6 +1,7 @@
 """Running: the gateway's listener, a worker alone, and how both come to their end."""
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -9,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import NoReturn
 
 import uvicorn
+from starlette.applications import Starlette
 
 from gateway.app import create_app
 from gateway.process import open_process
@@ -17,8 +19,8 @@ from gateway.settings import Settings
 from gateway.trouble import StartError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE = 2
-"""Seconds that open streams have when the gateway stops."""
+GRACE = 3
+"""Seconds that requests under way have when the gateway stops."""
 
 
 class Server(uvicorn.Server):
@@ -39,16 +41,24 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         self.force_exit = self.should_exit  # asked twice
         self.should_exit = True
+        logging.getLogger("uvicorn.error").addFilter(is_news)
 
 
-def serve(settings: Settings) -> None:
-    """Until interrupted: the gateway, and the sandbox where that is on."""
+def is_news(record: logging.LogRecord) -> bool:
+    """Streams that are cut because we stop are no error, though uvicorn tells them as one."""
+    cut = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut and not str(record.msg).startswith("Cancel %s running")
+
+
+def serve(settings: Settings, *, works: bool = True) -> None:
+    """Until interrupted: the gateway, a job worker in it if it `works`, and the sandbox where that is on."""
     leave_on_sigterm()
     with listen(settings.host, settings.port) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         with running_sandbox(settings.sandbox_port) if settings.crosswalk_sandbox else nullcontext():
+            app = create_app(settings, works=works)
             config = uvicorn.Config(
-                create_app(settings),
+                app,
                 lifespan="off",  # entered by us, so that what goes wrong in it is one line
                 log_config=None,
                 access_log=settings.log_level == "debug",
@@ -58,13 +68,12 @@ def serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=GRACE,
             )
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(run_server(config, listener, lambda: greet(settings)))
+                runner.run(run_server(app, Server(config, lambda: greet(settings)), listener))
 
 
-async def run_server(config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]) -> None:
-    server = Server(config, ready)
+async def run_server(app: Starlette, server: Server, listener: socket.socket) -> None:
     on_signals(server.stop)
-    async with config.app.router.lifespan_context(config.app):
+    async with app.router.lifespan_context(app):
         await server.serve([listener])
 
 

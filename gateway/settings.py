@@ -76,8 +76,12 @@ class Vendor(BaseModel):
 
     client_id: str | None = Field(None, description="the id of the OAuth client registered with the vendor")
     client_secret: SecretStr | None = Field(None, description="its secret")
-    api_url: WebAddress | None = Field(None, description="stands in the place of the vendor's API host, path and all")
-    oauth_url: WebAddress | None = Field(None, description="stands in the place of the vendor's OAuth host")
+    api_url: WebAddress | None = Field(
+        None, description="an http(s) address that stands in the place of the vendor's API host, path and all"
+    )
+    oauth_url: WebAddress | None = Field(
+        None, description="an http(s) address that stands in the place of the vendor's OAuth host"
+    )
 
 
 class Settings(BaseSettings):
@@ -126,9 +130,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return sources["init_settings"], VendorSource(settings_cls), sources["env_settings"], sources["dotenv_settings"]
+        del file_secret_settings
+        return init_settings, VendorSource(settings_cls), env_settings, dotenv_settings
 
     @property
     def address(self) -> str:

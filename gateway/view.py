@@ -1,5 +1,7 @@
 """The GraphQL view: Strawberry's, made to follow GraphQL over HTTP, with the contract's codes in every error."""
 
+import logging
+import secrets
 from typing import Any, Final
 
 import orjson
@@ -34,6 +36,10 @@ NO_STREAM: Final = (
     "A subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, "
     "or a POST with `Accept: text/event-stream`."
 )
+
+OURS: Final = "Something went wrong here; the log has it under id {}."
+
+log = logging.getLogger(__name__)
 
 
 class Body(StarletteRequestAdapter):
@@ -85,7 +91,7 @@ class View(GraphQL[Context, None]):
     def __init__(self, schema: BaseSchema, max_body: int, page: bool = True) -> None:
         super().__init__(schema, graphql_ide="graphiql" if page else None, subscription_protocols=PROTOCOLS)
         self.max_body = max_body
-        self.request_adapter_class = self.adapt  # type: ignore[method-assign, assignment] # a callable of one request
+        self.request_adapter_class = self.adapt  # type: ignore[assignment] # a callable of one request
 
     def adapt(self, request: Request) -> Body:
         return Body(request, self.max_body)
@@ -100,6 +106,12 @@ class View(GraphQL[Context, None]):
             return refuse(request, error.status_code, error.reason)
         except ClientDisconnect:  # nobody is there to be answered
             return Response(status_code=400)
+        except Exception:
+            if request.scope["type"] == "websocket":
+                raise  # closes it
+            name = secrets.token_hex(8)
+            log.exception("error %s outside of an operation", name)
+            return Response(error_body(ErrorCode.INTERNAL, OURS.format(name), id=name), 500, None, media_type(request))
 
     @override
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:

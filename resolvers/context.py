@@ -10,6 +10,7 @@ from resolvers.loaders import Loader
 from storage.cache import Cache
 from storage.database import Database
 from storage.events import Hub
+from storage.listing import Listing
 from storage.shapes import Role
 from storage.tables import Integration
 from sync.clients import Clients
@@ -57,6 +58,8 @@ class Context:
     caller: Caller
     services: Services
     loaders: dict[Hashable, Loader[Any, Any]] = field(default_factory=dict)
+    listings: dict[Hashable, Listing] = field(default_factory=dict)
+    """Lists that several parents ask for alike, compiled once."""
 
     @property
     def workspace(self) -> UUID:

@@ -81,7 +81,10 @@ async def list_records(context: Context, record: type[Record], arguments: Argume
 
 async def list_related(context: Context, record: Record, name: str, arguments: Arguments) -> Page[Record]:
     """A page of the records that a relation leads to."""
-    found = query.list_related(RECORDS[type(record).__name__], name, arguments)
+    key = (type(record), name, arguments)
+    found = context.listings.get(key)
+    if found is None:
+        found = context.listings[key] = query.list_related(RECORDS[type(record).__name__], name, arguments)
     return await load_page(context, found, record.id)
 
 

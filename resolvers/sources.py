@@ -9,6 +9,7 @@ from uuid import UUID
 
 from resolvers.context import Context
 from resolvers.crm import read_payload, refresh_record
+from resolvers.errors import BadInput
 from resolvers.loaders import load
 from resolvers.records import get_row
 from storage import sources
@@ -56,8 +57,8 @@ async def get_payload(context: Context, source: SourceRecord, max_staleness: int
         found = {row["id"]: row["payload"] for row in rows}
         return [found.get(each) for each in ids]
 
-    source.payload = await load(context, "payloads", fetch, source.id)
-    return await read_payload(context, source, max_staleness)
+    payload = await load(context, "payloads", fetch, source.id)
+    return await read_payload(context, SourceRecord.model_construct(**vars(source), payload=payload), max_staleness)
 
 
 async def get_freshness(context: Context, record: Record) -> Freshness:
@@ -84,6 +85,8 @@ async def get_source_record(context: Context, source: SourceRecord) -> tuple[str
 
 async def get_fresh_record(context: Context, name: str, id: UUID, max_staleness: int | None) -> Record | None:
     """A record; with a staleness, after its older sources were read again."""
+    if max_staleness is not None and max_staleness < 0:
+        raise BadInput("`maxStaleness` is a number of seconds, 0 or more.")
     record: Record | None = await get_row(context, name, id)
     if record is None or max_staleness is None:
         return record

@@ -33,11 +33,13 @@ class Account(ABC):
 
     def make_data(self, size: int, seed: int, broken: int) -> None:
         """Fills the tables with the garbage collector at rest: it would look at every new record many times over."""
+        collecting = gc.isenabled()
         gc.disable()
         try:
             self.fill(size, seed, broken)
         finally:
-            gc.enable()
+            if collecting:
+                gc.enable()
         self.arm()
 
     def replace_data(self, size: int, seed: int, broken: int) -> None:

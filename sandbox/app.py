@@ -49,7 +49,9 @@ def describe(crms: dict[str, Crm]) -> list[str]:
             held = ", ".join(f"{count} {name}" for name, count in account.counts().items())
             lines.append(f"  account {number}, token {account.token}: {held}")
         lines += [f"  {', '.join(methods)} /_sandbox/{crm.name}/{what}" for what, methods in CONTROLS.items()]
-    lines += ["", "Controls take ?account=2. What faults takes, as JSON:"]
+    lines += ["", "All of /_sandbox takes ?account=2."]
+    lines += ['PUT data takes {"size": persons, "seed": 1, "broken": records that cannot be mapped, 0 unless given}.']
+    lines += ["PUT faults takes an object, which replaces the one before, of:"]
     return [*lines, *(f"  {name}: {fault.takes}" for name, fault in FAULTS.items()), ""]
 
 
@@ -62,6 +64,8 @@ def serve(port: int, size: int, seed: int) -> None:
         except OSError as error:
             sys.stderr.write(f"sandbox: cannot listen on {HOST}:{port}: {error.strerror}\n")
             raise SystemExit(1) from error
-        config = uvicorn.Config(create_app(size, seed), log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            create_app(size, seed), log_level="warning", access_log=False, ws="none", lifespan="off"
+        )
         sys.stderr.write(f"sandbox: http://{HOST}:{listener.getsockname()[1]}\n")
         uvicorn.Server(config).run(sockets=[listener])

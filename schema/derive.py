@@ -165,7 +165,9 @@ def filter_input(record: type[Record]) -> Any:
         about[name] = shown_as or ABOUT[name]
     made.__annotations__ = {name: type_ | None for name, type_ in types.items()}
     for name, text in about.items():
-        setattr(made, name, strawberry.field(name=name.removesuffix("_") if name.endswith("_") else None, description=text))
+        setattr(
+            made, name, strawberry.field(name=name.removesuffix("_") if name.endswith("_") else None, description=text)
+        )
     strawberry.input(made, description=f"Conditions on a record of the type {record.__name__}; all must hold.")
     return _plain(made)
 
@@ -188,10 +190,17 @@ def order_input(record: type[Record]) -> Any:
     groups = {part: made.description for made in declared(record, Group).values() for part in made.parts.values()}
     enum: Any = Enum(f"{record.__name__}OrderField", {name: name for name in fields})  # type: ignore[misc]
     about = {name: column.description or groups[column.name] for name, column in fields.items()}
-    words(enum, enum.__name__, ORDERS.get(record.__name__, f"What records of the type {record.__name__} are sorted by."), about)
+    words(
+        enum,
+        enum.__name__,
+        ORDERS.get(record.__name__, f"What records of the type {record.__name__} are sorted by."),
+        about,
+    )
     made = type(f"{record.__name__}Order", (), {})
     made.__annotations__ = {"field": enum, "direction": OrderDirection}
     made.field = strawberry.field(description="By what.")  # type: ignore[attr-defined]
     made.direction = strawberry.field(description="Which way.", default=OrderDirection.ASC)  # type: ignore[attr-defined]
-    strawberry.input(made, description=f"How records of the type {record.__name__} are sorted; what is null comes last.")
+    strawberry.input(
+        made, description=f"How records of the type {record.__name__} are sorted; what is null comes last."
+    )
     return _plain(made)

@@ -1,5 +1,7 @@
 """The enums that rows and connectors share with clients, and what their values mean."""
 
+from enum import Enum
+
 from connectors.registry import CONNECTORS, Crm
 from resolvers.sources import ServedFrom
 from schema.field import words
@@ -10,10 +12,16 @@ from storage.shapes import (
     IntegrationStatus,
     RecordType,
     SyncKind,
-    SyncRequestKind,
     SyncStatus,
     SyncTrigger,
 )
+
+
+class SyncRequestKind(Enum):
+    """What a run can be asked to read."""
+
+    FULL = "FULL"
+
 
 FULL = "Everything, from the beginning to the end."
 

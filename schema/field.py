@@ -12,6 +12,7 @@ from resolvers.context import Context
 
 Info = strawberry.Info[Context, None]
 E = TypeVar("E", bound=type[Enum])
+T = TypeVar("T")
 
 
 def field(
@@ -26,6 +27,11 @@ def field(
         return made
 
     return decorate
+
+
+def given(argument: T | None) -> T | None:
+    """An optional argument; absent is the same as null."""
+    return None if argument is strawberry.UNSET else argument
 
 
 def shown(description: str) -> Any:

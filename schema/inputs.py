@@ -3,7 +3,8 @@
 import strawberry
 
 from connectors.registry import Crm
-from storage.shapes import RecordType, SyncRequestKind
+from schema.enums import SyncRequestKind
+from storage.shapes import RecordType
 
 
 @strawberry.input(

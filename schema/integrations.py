@@ -15,7 +15,7 @@ from resolvers.runs import run_eta, run_progress
 from resolvers.sources import get_member, get_user
 from schema import enums  # noqa: F401 # the enums below get their descriptions there
 from schema.derive import Paged
-from schema.field import Info, field, shown
+from schema.field import Info, field, given, shown
 from schema.paging import Listing, Row
 from schema.tenancy import Member
 from storage.listing import Window
@@ -28,6 +28,7 @@ from storage.shapes import (
     SyncStatus,
     SyncTrigger,
 )
+from storage.tables import SyncRun as SyncRunRow
 
 
 async def find_integration(info: Info, id: UUID) -> "Integration":
@@ -38,7 +39,9 @@ async def find_integration(info: Info, id: UUID) -> "Integration":
     return Integration.of(row)
 
 
-@strawberry.type(description="A kind of record in this CRM, and the unified type it becomes: Lead and Contact are both CONTACT.")
+@strawberry.type(
+    description="A kind of record in this CRM, and the unified type it becomes: Lead and Contact are both CONTACT."
+)
 class CrmType:
     external_type: str = strawberry.field(description="The CRM's own word.")
     record_type: RecordType = strawberry.field(description="The unified type.")
@@ -59,8 +62,8 @@ class CrmPlatform:
     missing_settings: list[str] = strawberry.field(description="The settings that are still to be set for it.")
     callback_url: str = strawberry.field(description="To be registered with the vendor.")
 
-    @field("Which CRM.")
-    def crm(self) -> Crm:
+    @field("Which CRM.", graphql_type=Crm)
+    def crm(self) -> Any:
         return Crm(self.connector.name)
 
     @field("Its name, as people write it.")
@@ -147,7 +150,9 @@ class CrmField:
         return [CrmFieldOption(value=value, label=label) for value, label in self.row.options]
 
 
-@strawberry.type(description="One limit of the account's API: what is left of it, as the CRM last said or as counted here.")
+@strawberry.type(
+    description="One limit of the account's API: what is left of it, as the CRM last said or as counted here."
+)
 class RateBudget:
     row: strawberry.Private[Any]
     window: BudgetWindow = shown("Which limit.")
@@ -217,7 +222,7 @@ class Integration(Row):
             str | None, strawberry.argument(description="Of this type of record only, in the CRM's own word.")
         ] = strawberry.UNSET,
     ) -> list[CrmField] | None:
-        return [CrmField(row=row) for row in await list_fields(info.context, self.row, external_type or None)]
+        return [CrmField(row=row) for row in await list_fields(info.context, self.row, given(external_type))]
 
     @field("What is left of the limits of the account's API.")
     async def budget(self, info: Info) -> list[RateBudget] | None:
@@ -236,7 +241,8 @@ class Integration(Row):
             SyncStatus | None, strawberry.argument(description="Only runs of this status.")
         ] = strawberry.UNSET,
     ) -> "Listing[SyncRun]":
-        statuses = [status] if status else None
+        wanted = given(status)
+        statuses = None if wanted is None else [wanted]
         found = await list_integration_runs(info.context, self.row.id, statuses=statuses, window=page)
         return Listing.of(found, SyncRun)
 
@@ -346,6 +352,7 @@ class SyncRun(Row):
 
     @field("How long it took, from start to end, in milliseconds; null until it has ended.")
     def duration_ms(self) -> int | None:
-        if self.row.started_at is None or self.row.completed_at is None:
+        run: SyncRunRow = self.row
+        if run.started_at is None or run.completed_at is None:
             return None
-        return round((self.row.completed_at - self.row.started_at).total_seconds() * 1000)
+        return round((run.completed_at - run.started_at).total_seconds() * 1000)

@@ -52,12 +52,6 @@ def wrap(found: tuple[str, Any] | None) -> Node | None:
     return NODES[found[0]].of(found[1]) if found else None
 
 
-def read_key(id: str, *types: str) -> UUID | None:
-    """The key in a global id; None where it is of another type. Raises InvalidQuery for what can be no id."""
-    found = GlobalId.read(id)
-    return found.key if found.type in types else None
-
-
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether something comes after the page.")

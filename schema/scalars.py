@@ -91,7 +91,8 @@ def shorten(value: object) -> str:
 
 JSON = strawberry.scalar(
     name="JSON",
-    description="Any JSON value. A NUL in it is dropped, a lone surrogate becomes U+FFFD, an integer beyond 64 bits a string.",
+    description="Any JSON value. A NUL in it is dropped, a lone surrogate becomes U+FFFD,"
+    " an integer beyond 64 bits a string.",
     serialize=tidy,
     parse_value=tidy,
     parse_literal=parse_json_literal,

@@ -7,7 +7,7 @@ import strawberry
 
 from connectors.registry import Crm
 from resolvers.sources import ServedFrom, get_payload, get_source_record, measure
-from schema.field import Info, field, shown
+from schema.field import Info, field, given, shown
 from schema.integrations import Integration, find_integration
 from schema.paging import Node, Row, wrap
 
@@ -48,11 +48,11 @@ class SourceRecord(Row):
         self,
         info: Info,
         max_staleness: Annotated[
-            int | None, strawberry.argument(description="How old it may be, in seconds; as it is stored where not given.")
+            int | None,
+            strawberry.argument(description="How old it may be, in seconds; as it is stored where not given."),
         ] = strawberry.UNSET,
     ) -> Any:
-        staleness = None if max_staleness is strawberry.UNSET else max_staleness
-        return await get_payload(info.context, self.row, staleness)
+        return await get_payload(info.context, self.row, given(max_staleness))
 
     @field("How old it is, and where it was taken from.", graphql_type=Freshness)
     def freshness(self) -> Any:

@@ -38,6 +38,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "posix",
     "max_wal_size": "256MB",
     "min_wal_size": "32MB",
     "jit": "off",
@@ -54,6 +55,7 @@ INITDB = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--no-instructions",
+    "--set=dynamic_shared_memory_type=mmap",  # in its folder, so that one that is killed leaves nothing elsewhere
 )
 
 RECOVERY = 600

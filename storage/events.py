@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 import psycopg
 from sqlalchemy import text
@@ -77,7 +77,7 @@ class Hub:
         queue: Queue = asyncio.Queue(SIZE)
         self._queues.setdefault(topic, set()).add(queue)
         try:
-            yield _events(queue)
+            yield _Events(queue)
         finally:
             self._queues[topic].discard(queue)
             if not self._queues[topic]:
@@ -98,9 +98,17 @@ class Hub:
                 _put(queue, RESYNC)
 
 
-async def _events(queue: Queue) -> AsyncIterator[str | None]:
-    while True:
-        yield await queue.get()
+class _Events:
+    """An iterator and no generator: that one would end when a time limit around `anext` runs out."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str | None:
+        return await self._queue.get()
 
 
 def _put(queue: Queue, event: str | None) -> None:

@@ -76,6 +76,8 @@ def read_address(field: str) -> Convert:
 
     def convert(payload: Payload, _: Catalog) -> dict[str, str] | None:
         value = payload.get(field)
+        if value is None:
+            return None
         parts = value if isinstance(value, dict) else {name: payload.get(f"{field}_{name}") for name in PARTS}
         whole = read_text(value.get("value") if isinstance(value, dict) else value)
         route, number, *others = (read_text(parts.get(name)) for name in PARTS)
@@ -123,9 +125,9 @@ def domain_of(payload: Payload, _: Catalog) -> str | None:
 
 
 def read_industry(payload: Payload, catalog: Catalog) -> str | None:
-    """The line of business by name; the field has options."""
+    """The line of business by name: the field has options, and the number of one says nothing by itself."""
     value = payload.get("industry")
-    return names_of(catalog).industries.get(str(value)) or read_text(value)
+    return names_of(catalog).industries.get(str(value)) or (read_text(value) if isinstance(value, str) else None)
 
 
 # ---------------------------------------------------------------- deals and leads

@@ -51,7 +51,7 @@ class Company(Account):
         self.currencies: list[Json] = make_currencies()
         self.settings["Pipeline"].load(make_pipelines(self.profile))
         self.settings["Stage"].load(make_stages(self.profile))
-        for kind, records in make_tables(self.profile, self.fields, size, seed, broken).items():
+        for kind, records in make_tables(self.profile, size, seed, broken).items():
             self.tables[kind].load(records)
 
     def reset_limits(self) -> None:

@@ -2,18 +2,21 @@
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sandbox.people import Company, Human, people
 from sandbox.pipedrive import mess
 from sandbox.pipedrive.company import ACTIVITY_TYPES, LOST_REASONS, Profile, make_stages, make_users
-from sandbox.pipedrive.fields import custom_fields, label_ids
+from sandbox.pipedrive.fields import custom_fields, label_ids, make_fields
 from sandbox.pipedrive.moments import BEGIN, DAY, END, LEAD_FORM, V1_FORM, V2_FORM, write_day, write_seconds
 from sandbox.pipedrive.values import Source, draw_amount, draw_clock, draw_custom, make_address
 
 Json = dict[str, Any]
 
+KINDS = ("Person", "Organization", "Deal", "Lead", "Activity", "Note")
+USUAL = 2_000
 ACTIVE = [key for key, _, active, _ in ACTIVITY_TYPES if active]
 ALWAYS = 19  # so many custom fields show as null where they are empty
 DELETED_EVERY = 60
@@ -33,10 +36,10 @@ NOTES = (
 class Maker:
     """Makes all tables of one account, one after the other, out of one stream of chance."""
 
-    def __init__(self, profile: Profile, fields: dict[str, list[Json]], size: int, seed: int) -> None:
+    def __init__(self, profile: Profile, size: int, seed: int) -> None:
         self.dice = random.Random(f"pipedrive {profile.company_id} {size} {seed}")  # noqa: S311 - made-up data
         self.profile = profile
-        self.fields = fields
+        self.fields = make_fields(profile)
         extra = size // DELETED_EVERY
         self.humans = people(size + extra, f"pipedrive {profile.block} {seed}", profile.block)
         self.size = size
@@ -47,8 +50,8 @@ class Maker:
         self.numbers = {company.domain: number for number, company in enumerate(self.companies, 1)}
         self.imports = [self.dice.randrange(BEGIN, END) for _ in range(12)]
         self.source = Source(self.dice, self.users, len(self.humans), len(self.companies), profile.zone)
-        self.shapes = {kind: self.shape(kind) for kind in fields}
-        self.labels = {kind: label_ids(listed) for kind, listed in fields.items()}
+        self.shapes = {kind: self.shape(kind) for kind in self.fields}
+        self.labels = {kind: label_ids(listed) for kind, listed in self.fields.items()}
 
     def make(self, broken: int) -> dict[str, list[Json]]:
         persons = [self.make_person(number, human) for number, human in enumerate(self.humans, 1)]
@@ -62,14 +65,7 @@ class Maker:
         activities = [self.make_activity(n, self.pick(persons), deals, leads) for n in range(1, self.size * 3 // 2 + 1)]
         mess.apply(mess.ACTIVITIES, activities)
         notes = [self.make_note(number, persons, deals, leads) for number in range(1, self.size // 6 + 1)]
-        tables = {
-            "Person": persons,
-            "Organization": organizations,
-            "Deal": deals,
-            "Lead": leads,
-            "Activity": activities,
-            "Note": notes,
-        }
+        tables = dict(zip(KINDS, (persons, organizations, deals, leads, activities, notes), strict=True))
         self.delete_some(tables)
         mess.break_records(tables, broken)
         return tables
@@ -322,9 +318,13 @@ class Maker:
         return (among * (place + 1) // (count + 1) for place in range(count))
 
 
-def make_tables(profile: Profile, fields: dict[str, list[Json]], size: int, seed: int, broken: int) -> Any:
-    """Records by external type."""
-    return Maker(profile, fields, size, seed).make(broken) if size else {kind: [] for kind in KINDS}
+def make_tables(profile: Profile, size: int, seed: int, broken: int) -> dict[str, list[Json]]:
+    """Records by external type, not to be changed by who gets them: those of a usual size are made once."""
+    if size == 0:
+        return {kind: [] for kind in KINDS}
+    return remember(profile, size, seed, broken) if size <= USUAL else Maker(profile, size, seed).make(broken)
 
 
-KINDS = ("Person", "Organization", "Deal", "Lead", "Activity", "Note")
+@lru_cache(maxsize=8)
+def remember(profile: Profile, size: int, seed: int, broken: int) -> dict[str, list[Json]]:
+    return Maker(profile, size, seed).make(broken)

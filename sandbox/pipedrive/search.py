@@ -62,10 +62,14 @@ def open_index(call: Call) -> Index:
     return Index(call.company, time.monotonic() - call.company.faults.get("searchLagSeconds", 0))
 
 
-def custom_texts(company: Company, kind: str, record: Json) -> list[str]:
+def searchable_codes(company: Company, kind: str) -> list[str]:
     fields = custom_fields(company.fields["Deal" if kind == "Lead" else kind])
-    values = record if kind == "Lead" else record["custom_fields"]
-    found = (values.get(code) for code, field in fields.items() if field["field_type"] in SEARCHABLE)
+    return [code for code, field in fields.items() if field["field_type"] in SEARCHABLE]
+
+
+def custom_texts(codes: list[str], record: Json) -> list[str]:
+    values = record.get("custom_fields", record)
+    found = (values[code] for code in codes if code in values)
     plain = (value.get("value") if isinstance(value, dict) else value for value in found)
     return [str(value) for value in plain if value is not None]
 
@@ -76,6 +80,7 @@ class Search:
     def __init__(self, call: Call, kinds: list[str]) -> None:
         self.call, self.kinds = call, kinds
         self.index = open_index(call)
+        self.codes = {kind: searchable_codes(call.company, kind) for kind in kinds}
         self.exact = bool(call.flag("exact_match"))
         self.term = call.query.get("term", "").strip().casefold()
         if len(self.term) < (1 if self.exact else 2):
@@ -103,7 +108,7 @@ class Search:
         found = [text for name in self.fields if name in TEXTS[kind] for text in TEXTS[kind][name](record)]
         if "notes" in self.fields:
             found += notes.get(record["id"], [])
-        return found + (custom_texts(self.call.company, kind, record) if "custom_fields" in self.fields else [])
+        return found + (custom_texts(self.codes[kind], record) if "custom_fields" in self.fields else [])
 
     def results(self) -> list[tuple[float, str, Json]]:
         """Best first: the shorter the text the term was found in, the better."""
@@ -128,7 +133,7 @@ class Search:
             "type": kind.lower(),
             "visible_to": int(record["visible_to"]),
             "owner": {"id": record["owner_id"]},
-            "custom_fields": [text for text in custom_texts(self.call.company, kind, record) if self.hits(text)],
+            "custom_fields": [text for text in custom_texts(self.codes[kind], record) if self.hits(text)],
             "notes": [],
         }
         return shown | ITEMS[kind](self.index, record)

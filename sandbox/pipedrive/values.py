@@ -98,7 +98,8 @@ DRAWN: dict[str, Callable[[Source, Json], Any]] = {
 def draw_custom(source: Source, fields: list[Json], always: dict[str, None]) -> Json:
     """A few of the fields filled; those in `always` show as null where they are empty, the others not at all."""
     values: Json = dict(always)
-    for field in source.dice.sample(fields, min(len(fields), source.dice.randrange(5))):
+    for _ in range(int(source.dice.random() * 5) if fields else 0):
+        field = fields[int(source.dice.random() * len(fields))]
         values[field["field_code"]] = DRAWN[field["field_type"]](source, field)
     return values
 

@@ -48,7 +48,18 @@ async def test_what_does_not_validate(client: httpx.AsyncClient, accept: str, ki
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'"x"', b"null", b"\xff\xfe", b"[" * 9000, b'{"query": 1}', b'{"query": "{ echo }", "variables": 1}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b"null",
+        b"\xff\xfe",
+        b"[" * 9000,
+        b'{"query": 1}',
+        b'{"query": "{ echo }", "variables": 1}',
+    ],
 )
 async def test_malformed_bodies(client: httpx.AsyncClient, body: bytes) -> None:
     answer = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
@@ -97,8 +108,10 @@ async def test_a_subscription_needs_a_stream(client: httpx.AsyncClient) -> None:
     stream = await client.post("/graphql", json=body, headers={"accept": "text/event-stream"})
     events = [line for line in stream.text.splitlines() if line and not line.startswith(":")]
     assert events == [
-        "event: next", 'data: {"data":{"count":0}}', "event: next", 'data: {"data":{"count":1}}', "event: complete", "data: ",
-    ]  # fmt: skip
+        *("event: next", 'data: {"data":{"count":0}}'),
+        *("event: next", 'data: {"data":{"count":1}}'),
+        *("event: complete", "data: "),
+    ]
     got = await client.get("/graphql", params=body, headers={"accept": "text/event-stream"})
     assert code(got) == (405, "BAD_INPUT")
 
@@ -133,3 +146,13 @@ async def test_who_is_answered(client: httpx.AsyncClient, headers: dict[str, str
     assert answer.headers["x-content-type-options"] == "nosniff"
     if status == 403:
         assert code(answer) == (403, "FORBIDDEN")
+
+
+async def test_a_fault_outside_of_operations_tells_only_the_logs_id(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app()
+    del app.state.process
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
+        answer = await client.post("/graphql", json={"query": ECHO})
+    assert code(answer) == (500, "INTERNAL")
+    assert answer.json()["errors"][0]["extensions"]["id"] in caplog.text
+    assert "process" not in answer.text

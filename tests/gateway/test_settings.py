@@ -48,7 +48,11 @@ def test_defaults() -> None:
         ("DEFAULT_REGION", "Europe", "DEFAULT_REGION: got 'Europe', but takes an ISO country"),
         ("CROSSWALK_SANDBOX", "maybe", "CROSSWALK_SANDBOX: got 'maybe', but takes 1 or 0"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: got 'loud', but takes debug, info, warning or error"),
-        ("PIPEDRIVE_API_URL", "nowhere", "PIPEDRIVE_API_URL: got 'nowhere', but takes what stands in the place of"),
+        (
+            "PIPEDRIVE_API_URL",
+            "nowhere",
+            "PIPEDRIVE_API_URL: got 'nowhere', but takes an http(s) address that stands in",
+        ),
     ],
 )
 def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:

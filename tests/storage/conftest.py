@@ -23,8 +23,8 @@ from storage.embedded import Embedded
 from storage.tools import first_number
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 with Embedded(Path(sys.argv[1])) as server:
-    print(first_number(server.folder / "postmaster.pid"), flush=True)
     try:
+        print(first_number(server.folder / "postmaster.pid"), flush=True)
         sys.stdin.readline()
     except KeyboardInterrupt:
         print(server.running(), flush=True)

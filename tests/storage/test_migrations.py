@@ -32,6 +32,27 @@ def test_the_revisions_make_what_the_tables_say(database_url: str) -> None:
     assert upgrade.differences(database_url) == []
 
 
+def test_they_are_the_same_to_the_letter(database_url: str, empty_url: str) -> None:
+    """Alembic's comparison does not read computed columns, nor all that an index can be."""
+    with upgrade.connected(empty_url) as connection:
+        upgrade.METADATA.create_all(connection)
+    queries = [
+        """select table_name, column_name, udt_name, is_nullable, column_default, collation_name, generation_expression
+        from information_schema.columns where table_schema = 'public'""",
+        "select tablename, indexdef from pg_indexes where schemaname = 'public'",
+        """select conrelid::regclass::text, pg_get_constraintdef(oid)
+        from pg_constraint where connamespace = 'public'::regnamespace""",
+    ]
+
+    for query in queries:
+        made, wanted = (
+            sorted((row for row in rows(url, query) if row[0] in upgrade.METADATA.tables), key=str)
+            for url in (database_url, empty_url)
+        )
+        assert made == wanted
+        assert made
+
+
 def test_the_comparison_sees_what_is_missing(database_url: str) -> None:
     do(database_url, "drop index ix_contact_name_down", "alter table deal drop column stage")
 

@@ -75,7 +75,7 @@ create table contact (
         to_tsvector('simple', regexp_replace(
             coalesce(name, '') || ' '
             || jsonb_path_query_array(emails, '$[*].value')::text || ' '
-            || jsonb_path_query_array(phones, '$[*].e164')::text || ' '
+            || jsonb_path_query_array(phones, '$[*].e164 ? (@ != null)')::text || ' '
             || regexp_replace(jsonb_path_query_array(phones, '$[*].value')::text, '[^0-9,]', '', 'g'),
             '[^[:alnum:]]+', ' ', 'g'))
     ) stored

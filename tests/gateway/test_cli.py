@@ -1,0 +1,77 @@
+"""The command line, as far as it needs no process of its own."""
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.progress import choose, read_types
+from gateway.trouble import StartError
+from schema.build import print_sdl
+from storage.identifiers import uuid7
+from storage.listing import GlobalId
+from storage.shapes import CredentialKind, RecordType
+from storage.tables import Integration
+from tests.house.sources import ROOT
+
+COMMANDS = (
+    "serve",
+    "worker",
+    "sandbox",
+    "sync",
+    "migrate",
+    "schema",
+    "db status",
+    "db stop",
+    "db psql",
+    "db url",
+    "db backup",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_and_shows_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Example: " in shown.stdout
+
+
+def test_the_first_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(f"\n  {command.split()[0]} " in shown for command in COMMANDS)
+    assert not [line for line in shown.splitlines()[1:] if line.endswith("...")]
+
+
+def test_the_schema_is_printed_or_written(tmp_path: object) -> None:
+    assert CliRunner().invoke(app, ["schema"]).stdout == print_sdl()
+    assert CliRunner().invoke(app, ["schema", "--out", f"{tmp_path}/out.graphql"]).stdout == ""
+
+
+def test_types_are_read_as_people_write_them() -> None:
+    assert read_types(None) is None
+    assert read_types("contact, DEAL") == [RecordType.CONTACT, RecordType.DEAL]
+    with pytest.raises(StartError, match="--types: got 'PERSON', but takes some of ACTIVITY,CONTACT,DEAL,ORGANIZATION"):
+        read_types("contact,person")
+
+
+def make(name: str, crm: str = "PIPEDRIVE") -> Integration:
+    return Integration(
+        id=uuid7(), workspace_id=uuid7(), crm=crm, display_name=name, credential_kind=CredentialKind.API_TOKEN.value
+    )
+
+
+def test_an_integration_is_found_by_id_by_name_and_by_crm() -> None:
+    one, other = make("Acme"), make("Zenith", "OTHER")
+    both = [one, other]
+    wanted = (str(one.id), str(GlobalId("Integration", one.id)), "acme", "pipedrive")
+    assert [choose(each, both) for each in wanted] == [one] * 4
+    with pytest.raises(StartError, match="'x' is no integration: take one of 'Acme'"):
+        choose("x", both)
+    with pytest.raises(StartError, match="'pipedrive' is not one integration"):
+        choose("pipedrive", [one, make("Acme 2")])
+    with pytest.raises(StartError, match="no integration is connected yet"):
+        choose("x", [])
+
+
+def test_every_command_is_in_the_readme_or_its_own_page() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(f"crosswalk {command}" in text for command in COMMANDS)

@@ -1,0 +1,1 @@
+"""The simulated CRMs: what the users of the simulator rely on."""
