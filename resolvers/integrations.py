@@ -169,23 +169,16 @@ async def _wake(context: Context, session: Any, integration: UUID) -> None:
 # ---------------------------------------------------------------- what a person decides
 
 
-async def update_integration(
-    context: Context,
-    *,
-    integration_id: UUID,
-    display_name: str | None = None,
-    record_types: Sequence[RecordType] | None = None,
-) -> Integration:
-    """Changes what is given; None leaves it as it is."""
+async def update_integration(context: Context, *, integration_id: UUID, **changes: Any) -> Integration:
+    """Changes what is given: `display_name`, `record_types`. None is refused: neither can be without a value."""
     integration = await _require(context, integration_id)
     values: dict[str, Any] = {}
-    if display_name is not None:
-        values["display_name"] = check_name(display_name)
-    if record_types is not None:
-        values["record_types"] = [type_.value for type_ in check_types(integration, record_types)]
-    if not values:
-        return integration
-    return await _change(context, integration, **values)
+    if "display_name" in changes:
+        values["display_name"] = check_name(changes["display_name"] or "")
+    if "record_types" in changes:
+        types = check_types(integration, changes["record_types"] or ())
+        values["record_types"] = [type_.value for type_ in types]
+    return await _change(context, integration, **values) if values else integration
 
 
 async def pause_integration(context: Context, id: UUID) -> Integration:

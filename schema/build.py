@@ -50,7 +50,7 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             errors = [error]
         except CannotGetOperationTypeError as error:
-            errors = [refuse(ErrorCode.BAD_INPUT, f"{error.as_http_error_reason()}.")]
+            errors = [refuse(ErrorCode.BAD_INPUT, f"{error.as_http_error_reason().rstrip('.')}.")]
         except MissingQueryError:
             errors = [refuse(ErrorCode.BAD_INPUT, "There is no query.")]
         return PreExecutionError(data=None, errors=errors)

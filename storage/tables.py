@@ -21,7 +21,8 @@ MOMENT = DateTime(True)
 
 def search_column(record: str) -> Any:
     """The words of a record as a text search vector that Postgres keeps up to date by itself."""
-    words = f"to_tsvector('simple', regexp_replace({SEARCHED[record]}, '[^[:alnum:]]+', ' ', 'g'))"
+    text = f'({SEARCHED[record]}) COLLATE "default"'  # under "C", in which names are sorted, ä is no letter
+    words = f"to_tsvector('simple', regexp_replace({text}, '[^[:alnum:]]+', ' ', 'g'))"
     return Field(default=None, sa_column=Column("search", TSVECTOR, Computed(words, persisted=True)))
 
 

@@ -18,6 +18,20 @@ from sync.pages import Stored, Writer
 AT_ONCE = 50
 """Records mapped before others get their turn: requests are answered by the same process."""
 
+MANY = 1_000
+"""Records after which the planner should look at the tables again."""
+
+WRITTEN = (
+    "source_record",
+    "match_key",
+    "contact",
+    "organization",
+    "deal",
+    "activity",
+    "deal_contact",
+    "activity_contact",
+)
+
 Step = tuple[ExternalType, Listing]
 Error = dict[str, str | None]
 
@@ -64,6 +78,8 @@ class Loop:
         async with self.database.session(self.run.workspace_id) as session:
             await Writer(self.database, session, self.integration).relink()
             failed = await runs.has_errors(self.database, session, self.run.id)
+        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in self.run.counts.values()) >= MANY:
+            await self.database.analyze(*WRITTEN)
         return SyncStatus.PARTIAL if failed else SyncStatus.SUCCEEDED
 
     async def _read_listing(self, number: int, step: Step, cursor: object) -> None:

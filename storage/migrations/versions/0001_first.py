@@ -29,7 +29,7 @@ create table activity (
     deal_id uuid,
     search tsvector generated always as (
         to_tsvector('simple', regexp_replace(
-            coalesce(subject, ''),
+            (coalesce(subject, '')) collate "default",
             '[^[:alnum:]]+', ' ', 'g'))
     ) stored
 );
@@ -73,10 +73,10 @@ create table contact (
     organization_id uuid,
     search tsvector generated always as (
         to_tsvector('simple', regexp_replace(
-            coalesce(name, '') || ' '
+            (coalesce(name, '') || ' '
             || jsonb_path_query_array(emails, '$[*].value')::text || ' '
             || jsonb_path_query_array(phones, '$[*].e164 ? (@ != null)')::text || ' '
-            || regexp_replace(jsonb_path_query_array(phones, '$[*].value')::text, '[^0-9,]', '', 'g'),
+            || regexp_replace(jsonb_path_query_array(phones, '$[*].value')::text, '[^0-9,]', '', 'g')) collate "default",
             '[^[:alnum:]]+', ' ', 'g'))
     ) stored
 );
@@ -110,7 +110,7 @@ create table deal (
     organization_id uuid,
     search tsvector generated always as (
         to_tsvector('simple', regexp_replace(
-            coalesce(title, ''),
+            (coalesce(title, '')) collate "default",
             '[^[:alnum:]]+', ' ', 'g'))
     ) stored
 );
@@ -152,7 +152,7 @@ create table organization (
     tags text[] not null,
     search tsvector generated always as (
         to_tsvector('simple', regexp_replace(
-            coalesce(name, '') || ' ' || coalesce(domain, ''),
+            (coalesce(name, '') || ' ' || coalesce(domain, '')) collate "default",
             '[^[:alnum:]]+', ' ', 'g'))
     ) stored
 );
