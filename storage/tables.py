@@ -137,7 +137,10 @@ class MatchKey(SQLModel, table=True):
     """What a source can be recognised by: an e-mail address, a phone number, a domain, a company's name; normalised."""
 
     __tablename__ = "match_key"
-    __table_args__ = (Index("ix_match_key_value", "workspace_id", "record_type", "kind", "value"),)
+    __table_args__ = (
+        Index("ix_match_key_value", "workspace_id", "record_type", "kind", "value"),
+        Index("ix_match_key_record", "record_id"),
+    )
     source_id: UUID = Field(primary_key=True, foreign_key="source_record.id", ondelete="CASCADE")
     kind: str = Field(primary_key=True)
     value: str = Field(primary_key=True)

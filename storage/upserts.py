@@ -71,13 +71,16 @@ FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(integration_id uuid, exter
 JOIN source_record s USING (integration_id, external_type, external_id)
 """
 
+# The names are taken apart before they are looked up: under row-level security no index serves a comparison with a
+# function that might leak what it sees, and `split_part` is not known to be safe.
 ARRIVED = """
-SELECT s.record_id, s.record_type FROM source_record s
-WHERE s.integration_id = %(integration)s AND cardinality(s.missing) > 0 AND s.record_id > %(after)s AND EXISTS (
-  SELECT FROM unnest(s.missing) AS m(name) JOIN source_record t
-  ON t.integration_id = s.integration_id AND t.external_type = split_part(m.name, ':', 1)
-  AND t.external_id = substr(m.name, strpos(m.name, ':') + 1))
-ORDER BY s.record_id LIMIT 500
+WITH missed AS MATERIALIZED (
+  SELECT s.record_id, s.record_type, split_part(m.name, ':', 1) AS type, substr(m.name, strpos(m.name, ':') + 1) AS id
+  FROM source_record s, unnest(s.missing) AS m(name)
+  WHERE s.integration_id = %(integration)s AND cardinality(s.missing) > 0 AND s.record_id > %(after)s)
+SELECT DISTINCT m.record_id, m.record_type FROM missed m JOIN source_record t
+ON t.integration_id = %(integration)s AND t.external_type = m.type AND t.external_id = m.id
+ORDER BY m.record_id LIMIT 500
 """
 
 SET_MISSING = """
@@ -120,12 +123,15 @@ async def find_sources(
 # Held to the end of the transaction: two pages of one workspace never create the same person twice.
 LOCK_MATCHING = "SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s::text, 1))"
 
+# `OFFSET 0` keeps the inner queries as they are: one look into an index for each key. Joined freely, a table that has no
+# statistics yet is read from end to end for every page.
 CANDIDATES = """
-SELECT k.kind, k.value, k.record_id FROM match_key k WHERE k.workspace_id = %(workspace)s
-AND k.record_type = %(type)s AND k.record_id IN (
-  SELECT m.record_id FROM match_key m
-  JOIN jsonb_to_recordset(%(rows)s::text::jsonb) AS src(kind text, value text) ON m.kind = src.kind AND m.value = src.value
-  WHERE m.workspace_id = %(workspace)s AND m.record_type = %(type)s)
+WITH asked AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(kind text, value text)),
+found AS MATERIALIZED (SELECT DISTINCT m.record_id FROM asked CROSS JOIN LATERAL (
+  SELECT m.record_id FROM match_key m WHERE m.workspace_id = %(workspace)s AND m.record_type = %(type)s
+  AND m.kind = asked.kind AND m.value = asked.value OFFSET 0) m)
+SELECT k.kind, k.value, k.record_id FROM found CROSS JOIN LATERAL (
+  SELECT * FROM match_key k WHERE k.record_id = found.record_id OFFSET 0) k
 ORDER BY k.record_id, k.kind, k.value
 """
 
@@ -195,14 +201,17 @@ SELECT {far} AS id FROM gone UNION SELECT {far} FROM added
 # A person is a LEAD until a deal of a promoting type is there: the sources say what they know, the deals decide.
 SETTLE_KINDS = """
 UPDATE contact c SET kind = settled.kind, updated_at = now() FROM (
-  SELECT s.record_id AS id, CASE
-    WHEN bool_or(s.mapped ->> 'kind' = 'CONTACT') THEN 'CONTACT'
-    WHEN bool_or(s.mapped ->> 'kind' = 'LEAD') THEN CASE WHEN EXISTS (
-      SELECT FROM deal_contact d JOIN source_record o ON o.record_id = d.deal_id AND o.deleted_at IS NULL
-      WHERE d.contact_id = s.record_id AND o.crm || ':' || o.external_type = ANY(%(promoting)s)
-    ) THEN 'CONTACT' ELSE 'LEAD' END
-  END AS kind
-  FROM source_record s WHERE s.record_id = ANY(%(contacts)s) GROUP BY s.record_id
+  SELECT asked.id, told.kind FROM unnest(%(contacts)s::uuid[]) AS asked(id) CROSS JOIN LATERAL (
+    SELECT CASE
+      WHEN bool_or(s.mapped ->> 'kind' = 'CONTACT') THEN 'CONTACT'
+      WHEN bool_or(s.mapped ->> 'kind' = 'LEAD') THEN CASE WHEN EXISTS (
+        SELECT FROM deal_contact d CROSS JOIN LATERAL (
+          SELECT FROM source_record o WHERE o.record_id = d.deal_id AND o.deleted_at IS NULL
+          AND o.crm || ':' || o.external_type = ANY(%(promoting)s) OFFSET 0) o
+        WHERE d.contact_id = asked.id
+      ) THEN 'CONTACT' ELSE 'LEAD' END
+    END AS kind
+    FROM source_record s WHERE s.record_id = asked.id OFFSET 0) told
 ) settled WHERE c.id = settled.id AND c.kind IS DISTINCT FROM settled.kind
 """
 

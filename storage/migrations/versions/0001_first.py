@@ -286,6 +286,7 @@ create table match_key (
     record_id uuid not null,
     primary key (source_id, kind, value)
 );
+create index ix_match_key_record on match_key (record_id);
 create index ix_match_key_value on match_key (workspace_id, record_type, kind, value);
 
 create table sync_error (
