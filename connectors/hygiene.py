@@ -3,34 +3,91 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 NUL = rb"\u0000"
-LONG = re.compile(rb"(?:\A|[:,\[\s])-?[0-9]{19}")
-"""An integer that may not fit, where a value can begin: keys of forty digits are common too."""
 DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
-LONG_RUN = b"0" * 19
-"""Looked for in the body with all digits made 0: twenty times cheaper than the pattern."""
+LONG = b"0" * 19
+"""Looked for in the body with all digits made 0: fifty times cheaper than a pattern."""
+BEFORE, AFTER = b":,[ \t\r\n", b",]} \t\r\n"
+"""What stands beside a number."""
 UNFIT = re.compile("[\x00\ud800-\udfff]")
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 
 
+ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[\s\S])")
+"""Every escape from left to right, a pair of surrogates as one: only so is a backslash known that is escaped itself."""
+QUOTE = re.compile(rb'\\[\s\S]|"')
+
+
 def decode(body: bytes) -> Any:
-    """A JSON document. Raises ValueError for what is none, such as a body that was cut."""
-    if not is_suspect(body):
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            pass  # either broken, or something that the slow way can mend
-    return decode_exactly(body)
+    """A JSON document. Raises ValueError for what is none, such as a body that was cut.
+
+    One record in a hundred has something that cannot be stored, so a page of 500 nearly always has: what is wrong is mended
+    in the bytes, and the fast parser takes the rest.
+    """
+    try:
+        return orjson.loads(mend(body) if is_suspect(body) else body)
+    except orjson.JSONDecodeError:
+        pass  # either broken, or something that can be mended
+    try:
+        return orjson.loads(mend(body))
+    except orjson.JSONDecodeError:
+        return decode_exactly(body)
+
+
+def mend(body: bytes) -> bytes:
+    """The document without NULs and lone surrogates, and with integers beyond 64 bits as strings."""
+    if b"\\u" in body:
+        body = ESCAPE.sub(mend_escape, body)
+    parts, end, quotes = [], 0, 0
+    for start, stop in find_integers(body):
+        quotes += count_quotes(body, end, start)
+        fits = quotes % 2 == 1 or isinstance(read_integer(body[start:stop].decode()), int)  # odd: inside a string
+        parts += [body[end:start], body[start:stop] if fits else b'"%b"' % body[start:stop]]
+        end = stop
+    return b"".join([*parts, body[end:]]) if parts else body
+
+
+def find_integers(body: bytes) -> Iterator[tuple[int, int]]:
+    """Where integers of 19 digits and more stand, or what looks like them inside a string."""
+    zeros = body.translate(DIGITS)
+    at = zeros.find(LONG)
+    while at >= 0:
+        stop = at + len(LONG)
+        while zeros[stop : stop + 1] == b"0":
+            stop += 1
+        start = at - 1 if body[at - 1 : at] == b"-" else at
+        if body[max(start - 1, 0) : start] in BEFORE and body[stop : stop + 1] in AFTER:
+            yield start, stop
+        at = zeros.find(LONG, stop)
+
+
+def mend_escape(found: re.Match[bytes]) -> bytes:
+    """An escape as it is, nothing for a NUL, U+FFFD for half a pair."""
+    escape = found[0]
+    if len(escape) != 6:
+        return escape
+    code = int(escape[2:], 16)
+    if code == 0:
+        return b""
+    return rb"\ufffd" if 0xD800 <= code <= 0xDFFF else escape
+
+
+def count_quotes(body: bytes, start: int, end: int) -> int:
+    """How often a string begins or ends there."""
+    if body.find(b"\\", start, end) < 0:
+        return body.count(b'"', start, end)
+    return sum(quote == b'"' for quote in QUOTE.findall(body, start, end))
 
 
 def is_suspect(body: bytes) -> bool:
-    """Whether there is what orjson would let through: a NUL, or an integer that it turns into a float. Lone surrogates it
-    refuses by itself."""
-    return NUL in body or (LONG_RUN in body.translate(DIGITS) and LONG.search(body) is not None)
+    """Whether there may be what orjson would let through: a NUL, or an integer that it turns into a float. Lone surrogates
+    it refuses by itself."""
+    return NUL in body or LONG in body.translate(DIGITS)
 
 
 def decode_exactly(body: bytes) -> Any:

@@ -140,7 +140,8 @@ def _named(name: str, use: bool | str | None) -> str | None:
     return name if use is True else use or None
 
 
-def declared(record: type[Declared], kind: type[T]) -> dict[str, T]:
+@cache
+def declared(record: type[Declared], kind: type[T]) -> Mapping[str, T]:
     """The relations, groups or criteria of a record, its bases' included."""
     found: dict[str, T] = {}
     for base in reversed(record.__mro__):

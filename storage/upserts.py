@@ -123,16 +123,18 @@ async def find_sources(
 # Held to the end of the transaction: two pages of one workspace never create the same person twice.
 LOCK_MATCHING = "SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s::text, 1))"
 
-# `OFFSET 0` keeps the inner queries as they are: one look into an index for each key. Joined freely, a table that has no
+# LIMIT and OFFSET keep the inner queries as they are: one look into an index for each key. Joined freely, a table that has no
 # statistics yet is read from end to end for every page.
 CANDIDATES = """
 WITH asked AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(kind text, value text)),
-found AS MATERIALIZED (SELECT DISTINCT m.record_id FROM asked CROSS JOIN LATERAL (
+found AS MATERIALIZED (SELECT asked.kind, asked.value, m.record_id FROM asked CROSS JOIN LATERAL (
   SELECT m.record_id FROM match_key m WHERE m.workspace_id = %(workspace)s AND m.record_type = %(type)s
-  AND m.kind = asked.kind AND m.value = asked.value OFFSET 0) m)
-SELECT k.kind, k.value, k.record_id FROM found CROSS JOIN LATERAL (
-  SELECT * FROM match_key k WHERE k.record_id = found.record_id OFFSET 0) k
-ORDER BY k.record_id, k.kind, k.value
+  AND m.kind = asked.kind AND m.value = asked.value ORDER BY m.record_id LIMIT 1) m)
+SELECT kind, value, record_id FROM found
+UNION SELECT 'domain', k.value, k.record_id FROM found CROSS JOIN LATERAL (
+  SELECT * FROM match_key k WHERE k.record_id = found.record_id AND k.kind = 'domain' OFFSET 0) k
+WHERE found.kind = 'name'
+ORDER BY record_id, kind, value
 """
 
 KEY = stored(tables.MatchKey)
@@ -146,7 +148,7 @@ ON CONFLICT DO NOTHING
 async def find_candidates(
     database: Database, session: AsyncSession, workspace: UUID, type_: RecordType, keys: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, UUID]]:
-    """All (kind, value, record) of the records that share one of these (kind, value), oldest record first."""
+    """(kind, value, record) of the oldest record for each of these (kind, value); of those found by name the domains too."""
     await database.run(session, LOCK_MATCHING, {"workspace": workspace})
     rows = [{"kind": kind, "value": value} for kind, value in keys]
     if not rows:

@@ -35,12 +35,30 @@ class Stored:
     archived: int = 0
 
 
+@dataclass(frozen=True)
+class Written:
+    """A record as JSON, written once: for its fingerprint, and for its row."""
+
+    payload: bytes
+    values: bytes
+    digest: bytes
+    """Of the record as it came and as it was mapped: a changed mapping, or a renamed field, is a change too."""
+
+    @classmethod
+    def of(cls, mapped: Mapped) -> "Written":
+        """With the keys in order: the same record is the same bytes."""
+        payload, values, refs = (
+            orjson.dumps(part, option=orjson.OPT_SORT_KEYS) for part in (mapped.payload, mapped.values, mapped.refs)
+        )
+        return cls(payload, values, blake2b(b"\0".join((payload, values, refs)), digest_size=16).digest())
+
+
 @dataclass(kw_only=True)
 class Change:
     """A record of the page that is new or differs from what is stored."""
 
     mapped: Mapped
-    digest: bytes
+    written: Written
     source: Source
     is_new: bool
     keys: Sequence[tuple[str, str]] = field(default_factory=list)
@@ -84,8 +102,8 @@ class Writer:
         """Those to write, and the ids of the sources that are stored as they are."""
         changes, unchanged = [], []
         for external_id, mapped in latest.items():
-            old, digest = known.get(external_id), fingerprint(mapped)
-            if old and bytes(old["content_hash"]) == digest and mapped.is_deleted == bool(old["deleted_at"]):
+            old, written = known.get(external_id), Written.of(mapped)
+            if old and bytes(old["content_hash"]) == written.digest and mapped.is_deleted == bool(old["deleted_at"]):
                 unchanged.append(old["id"])
                 continue
             source = Source(
@@ -100,7 +118,7 @@ class Writer:
                 deleted_at=_deleted(mapped, old),
             )
             keys = list_keys(external.record_type, mapped.values)
-            changes.append(Change(mapped=mapped, digest=digest, source=source, is_new=old is None, keys=keys))
+            changes.append(Change(mapped=mapped, written=written, source=source, is_new=old is None, keys=keys))
         return changes, unchanged
 
     async def _write(self, type_: RecordType, changes: Sequence[Change]) -> None:
@@ -191,21 +209,15 @@ class Writer:
             "record_type": type_.value,
             "record_id": source.record_id,
             "url": mapped.url,
-            "payload": mapped.payload,
-            "mapped": mapped.values,
+            "payload": orjson.Fragment(change.written.payload),
+            "mapped": orjson.Fragment(change.written.values),
             "refs": source.refs,
             "missing": missing(source, targets),
-            "content_hash": f"\\x{change.digest.hex()}",
+            "content_hash": f"\\x{change.written.digest.hex()}",
             "remote_created_at": mapped.remote_created_at,
             "remote_updated_at": mapped.remote_updated_at,
             "deleted_at": source.deleted_at,
         }
-
-
-def fingerprint(mapped: Mapped) -> bytes:
-    """Of the record as it came and as it was mapped: a changed mapping, or a renamed field, is a change too."""
-    parts = (mapped.payload, mapped.values, mapped.refs)
-    return blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
 def missing(source: Source, targets: Targets) -> list[str]:

@@ -88,16 +88,18 @@ def custom_fields(external: str, payload: Payload, catalog: Catalog) -> dict[str
     """
     held = payload.get("custom_fields")
     values = held if isinstance(held, dict) else payload
+    known = names_of(catalog).custom.get(external, {})
     found: dict[str, Any] = {}
-    for key, custom in names_of(catalog).custom.get(external, {}).items():
-        value = values.get(key)
-        if value is None:
+    for key, value in values.items():
+        custom = known.get(key)
+        if custom is None or value is None:
             continue
         if custom.options is not None:
-            value = label_options(custom, value)
+            found[custom.name] = label_options(custom, value)
         elif custom.type == "monetary" and not isinstance(value, dict):
-            value = {"value": value, "currency": values.get(f"{key}_currency")}
-        found[custom.name] = value
+            found[custom.name] = {"value": value, "currency": values.get(f"{key}_currency")}
+        else:
+            found[custom.name] = value
     return found
 
 

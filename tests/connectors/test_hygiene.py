@@ -1,6 +1,7 @@
 """JSON that is made fit to be stored, and otherwise left exactly as it came."""
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -72,3 +73,31 @@ def test_numbers_that_fit_are_exact(number: float) -> None:
 
     assert found == number
     assert type(found) is type(number)
+
+
+SURROGATE = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
+
+
+def fit(value: Any) -> Any:
+    """What must come of a value that was escaped to ASCII."""
+    if isinstance(value, str):
+        paired = SURROGATE.sub(lambda found: found[0] if len(found[0]) == 2 else "\ufffd", value)
+        return paired.encode("utf-16", "surrogatepass").decode("utf-16").replace("\x00", "")
+    if isinstance(value, bool | float) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, list):
+        return [fit(item) for item in value]
+    return {fit(key): fit(item) for key, item in value.items()}
+
+
+MESSY = st.text(st.sampled_from('a"\\\x00\ud83d\ude00\n12345678901234567890:,[] u0'), max_size=40)
+LONG = st.integers(-(10**25), 10**25)
+
+
+@given(st.dictionaries(MESSY, st.lists(MESSY | LONG, max_size=4) | MESSY | LONG, max_size=5))
+def test_only_what_is_unfit_is_changed(value: dict[str, Any]) -> None:
+    assert decode(json.dumps(value).encode()) == fit(value)
+    assert decode(json.dumps(value, indent=1).encode()) == fit(value)
+    assert decode(json.dumps(value, separators=(",", ":")).encode()) == fit(value)
