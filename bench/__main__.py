@@ -104,8 +104,10 @@ def measure_limit(crm: Sandbox, address: Gateway, persons: int, burst: int | Non
 def main() -> None:
     """Prints each figure as it comes, as JSON lines."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["sync", "peer", "limit", []], default=["sync", "peer", "limit"])
-    what = parser.parse_args().what
+    parser.add_argument(
+        "--only", choices=["sync", "peer", "limit"], action="append", help="part of it; repeat for more"
+    )
+    what = parser.parse_args().only or ["sync", "peer", "limit"]
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
     try:
         with Embedded(home / "db", {"listen_addresses": "127.0.0.1", "port": "5432"}) as server, sandbox(home) as crm:

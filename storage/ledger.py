@@ -13,6 +13,8 @@ from storage.shapes import BudgetWindow
 
 MARGIN = 1.015
 """Of a rolling window: what the way to the CRM may stretch or shrink the time between two calls."""
+SPREAD = 0.9
+"""Of an even distance between calls: a little closer, so that one that was late does not hold up all that follow."""
 AHEAD = 0.5
 """Seconds: a place further ahead is not held, for it would rest on calls whose true times are not known yet."""
 SLACK = 1.25
@@ -58,7 +60,7 @@ RESERVE = f"""{HELD}, known AS (
   FROM known
 ), place AS (
   SELECT until, greatest(free.at, (
-    SELECT max(calls[cardinality(calls)] + seconds * {MARGIN} / allowed * interval '1 second') FROM known
+    SELECT max(calls[cardinality(calls)] + seconds * {SPREAD} / allowed * interval '1 second') FROM known
     WHERE rolling AND calls[cardinality(calls) - greatest(1, allowed / 2) + 1]
       > free.at - seconds * {MARGIN} * interval '1 second')) AS at
   FROM free

@@ -123,8 +123,8 @@ async def find_sources(
 # Held to the end of the transaction: two pages of one workspace never create the same person twice.
 LOCK_MATCHING = "SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s::text, 1))"
 
-# LIMIT and OFFSET keep the inner queries as they are: one look into an index for each key. Joined freely, a table that has no
-# statistics yet is read from end to end for every page.
+# LIMIT and OFFSET keep the inner queries as they are: one look into an index for each key. Joined freely, a table that has
+# no statistics yet is read from end to end for every page.
 CANDIDATES = """
 WITH asked AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(kind text, value text)),
 found AS MATERIALIZED (SELECT asked.kind, asked.value, m.record_id FROM asked CROSS JOIN LATERAL (
