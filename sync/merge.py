@@ -35,9 +35,9 @@ class Source:
     deleted_at: datetime | None
 
     @property
-    def targets(self) -> Iterable[tuple[UUID, str, str]]:
+    def targets(self) -> list[tuple[UUID, str, str]]:
         """All that it points at."""
-        return ((self.integration_id, kind, one) for refs in self.refs.values() for kind, one in refs)
+        return [(self.integration_id, kind, one) for refs in self.refs.values() for kind, one in refs]
 
 
 # ---------------------------------------------------------------- matching
