@@ -127,7 +127,7 @@ def main() -> None:
                     print(json.dumps({"ratio": ours[MANY]["perCpuSecond"] / peer["perCpuSecond"]}), flush=True)
             if "limit" in what:
                 for burst, persons in ((4, 20_000), (None, MANY)):
-                    with gateway(home, fresh(server, f"limit_{burst}"), crm) as address:
+                    with gateway(home, fresh(server, f"limit_{burst or 20}"), crm) as address:
                         print(json.dumps({"limit": measure_limit(crm, address, persons, burst)}), flush=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)

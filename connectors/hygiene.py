@@ -79,8 +79,8 @@ def mend_escape(found: re.Match[bytes]) -> bytes:
 
 def count_quotes(body: bytes, start: int, end: int) -> int:
     """How often a string begins or ends there."""
-    if body.find(b"\\", start, end) < 0:
-        return body.count(b'"', start, end)
+    if body.find(b"\\\\", start, end) < 0:  # no backslash is escaped itself, so each one before a quote escapes it
+        return body.count(b'"', start, end) - body.count(b'\\"', start, end)
     return sum(quote == b'"' for quote in QUOTE.findall(body, start, end))
 
 

@@ -114,7 +114,10 @@ def schema_command(
     Example: crosswalk schema --out schema.graphql
     """
     if out:
-        out.write_text(print_sdl())
+        try:
+            out.write_text(print_sdl())
+        except OSError as error:
+            raise StartError(f"cannot write {out} ({error.strerror}): name another file") from error
     else:
         typer.echo(print_sdl(), nl=False)
 

@@ -164,6 +164,8 @@ class Settings(BaseSettings):
         """The settings as they are now; raises StartError with a line for each variable that is wrong."""
         try:
             return cls(**given)
+        except UnicodeDecodeError:
+            raise StartError(f"{ENV_FILE}: is no text in UTF-8; write it as .env.example is") from None
         except ValidationError as error:
             raise StartError(*(explain(cls, detail) for detail in error.errors())) from None
 

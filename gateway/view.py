@@ -16,6 +16,8 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from typing_extensions import override
@@ -85,8 +87,22 @@ def refuse(request: Request, status: int, reason: str) -> Response:
     return Response(error_body(code, reason), status, headers, media_type(request))
 
 
+class Socket(BaseGraphQLTransportWSHandler[Context, None]):
+    """Strawberry's, which takes every message for an object."""
+
+    @override
+    async def handle_message(self, message: Message) -> None:
+        given: object = message
+        if isinstance(given, dict):
+            await super().handle_message(message)
+        else:
+            await self.handle_invalid_message("A message must be a JSON object")
+
+
 class View(GraphQL[Context, None]):
     """`max_body` is in bytes; with `page` a browser that asks for HTML gets GraphiQL."""
+
+    graphql_transport_ws_handler_class = Socket
 
     def __init__(self, schema: BaseSchema, max_body: int, page: bool = True) -> None:
         super().__init__(schema, graphql_ide="graphiql" if page else None, subscription_protocols=PROTOCOLS)
@@ -120,6 +136,8 @@ class View(GraphQL[Context, None]):
             raise HTTPException(415, f"The body must be {JSON}.")
         data = await super().parse_http_body(request)
         if isinstance(data, GraphQLRequestData):
+            if not data.query:
+                raise HTTPException(400, "There is no query.")
             if not isinstance(data.operation_name, str | None):
                 raise HTTPException(400, "The `operationName` must be a string or null, if provided.")
             if request.method == "GET" and data.protocol != "http":

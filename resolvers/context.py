@@ -1,7 +1,9 @@
 """What one request carries: who asks, for which workspace, and what this process has to answer with."""
 
+import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,6 +17,9 @@ from storage.shapes import Role
 from storage.tables import Integration
 from sync.clients import Clients
 from sync.jobs import Jobs
+
+TURNS = 2
+"""Reads of one operation at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,8 @@ class Context:
     loaders: dict[Hashable, Loader[Any, Any]] = field(default_factory=dict)
     listings: dict[Hashable, Listing] = field(default_factory=dict)
     """Lists that several parents ask for alike, compiled once."""
+    turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, TURNS))
+    """However much one operation asks for, others get their reads in between."""
 
     @property
     def workspace(self) -> UUID:
@@ -68,4 +75,5 @@ class Context:
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """A hot read in the workspace, which the statement finds as `%(workspace)s`."""
-        return await self.database.fetch(self.workspace, sql, {**values, "workspace": self.workspace})
+        async with self.turns:
+            return await self.database.fetch(self.workspace, sql, {**values, "workspace": self.workspace})

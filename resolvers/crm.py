@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from connectors.declaration import Field, Payload, Pipeline, Stage
@@ -15,6 +15,7 @@ from resolvers.context import Context
 from resolvers.errors import BadInput, failed
 from resolvers.integrations import get_integration
 from storage.cache import MISS, Cache
+from storage.errors import StorageError
 from storage.records import now
 from storage.shapes import BudgetWindow
 from storage.tables import CrmUser, Integration, SourceRecord
@@ -91,6 +92,17 @@ async def list_budgets(context: Context, integration: Integration) -> list[Budge
 
 
 @dataclass
+class Wanted:
+    """A record that somebody waits for."""
+
+    max_staleness: float
+    payload: asyncio.Future[Payload | None]
+
+
+Group: TypeAlias = dict[str, Wanted]
+
+
+@dataclass
 class Payloads:
     """Reads records of CRMs by id: all that is asked for at a time goes in one batch, each record once.
 
@@ -99,47 +111,55 @@ class Payloads:
 
     clients: Clients
     cache: Cache
-    waiting: dict[tuple[UUID, str], dict[str, asyncio.Future[Payload | None]]] = field(default_factory=dict)
+    waiting: dict[tuple[UUID, str], Group] = field(default_factory=dict)
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def read(
         self, integration: Integration, external_type: str, external_id: str, max_staleness: float
     ) -> Payload | None:
         """The record as the CRM has it, at most so many seconds old; None where the CRM has it no more."""
-        kept = await self.cache.get(self._key(integration, external_type, external_id))
-        if kept is not MISS and now().timestamp() - kept["at"] <= max_staleness:
-            payload: Payload | None = kept["payload"]
-            return payload
         group = self.waiting.setdefault((integration.id, external_type), {})
-        future = group.get(external_id)
-        if future is None:
-            future = group[external_id] = asyncio.get_running_loop().create_future()
+        wanted = group.get(external_id)
+        if wanted is None:  # nothing is waited for before it is in the group, so that one query makes one group
+            future = asyncio.get_running_loop().create_future()
+            wanted = group[external_id] = Wanted(max_staleness, future)
             if len(group) == 1:
                 task = asyncio.create_task(self._send(integration, external_type, group))
                 self.sending.add(task)
                 task.add_done_callback(self.sending.discard)
-        return await asyncio.shield(future)
+        wanted.max_staleness = min(wanted.max_staleness, max_staleness)
+        return await asyncio.shield(wanted.payload)
 
-    async def _send(
-        self, integration: Integration, external_type: str, group: dict[str, asyncio.Future[Payload | None]]
-    ) -> None:
+    async def _send(self, integration: Integration, external_type: str, group: Group) -> None:
         await asyncio.sleep(0.002)  # what the same queries ask for comes along
         del self.waiting[integration.id, external_type]
         try:
-            client = await self.clients.open(integration)
-            found = await client.read(CONNECTORS[integration.crm].type(external_type), list(group))
-        except CrmError as error:
-            for future in group.values():
-                future.set_exception(error)
-                future.exception()  # heard, even if nobody waits any more
+            await self._answer(integration, external_type, group)
+        except BaseException as error:
+            for wanted in group.values():
+                if not wanted.payload.done():
+                    wanted.payload.set_exception(error)
+                    wanted.payload.exception()  # heard, even if nobody waits any more
+            if not isinstance(error, (CrmError, StorageError)):
+                raise
+
+    async def _answer(self, integration: Integration, external_type: str, group: Group) -> None:
+        """Gives each its payload: the kept one where it is fresh enough, else the CRM's."""
+        keys = {external_id: self._key(integration, external_type, external_id) for external_id in group}
+        kept = await asyncio.gather(*map(self.cache.get, keys.values()))
+        for wanted, found in zip(group.values(), kept, strict=True):
+            if found is not MISS and now().timestamp() - found["at"] <= wanted.max_staleness:
+                wanted.payload.set_result(found["payload"])
+        missing = [external_id for external_id, wanted in group.items() if not wanted.payload.done()]
+        if not missing:
             return
+        client = await self.clients.open(integration)
+        read = await client.read(CONNECTORS[integration.crm].type(external_type), missing)
         at = now().timestamp()
-        for external_id, future in group.items():
-            payload = found.get(external_id)
-            future.set_result(payload)
-            await self.cache.set(
-                self._key(integration, external_type, external_id), {"at": at, "payload": payload}, TTL
-            )
+        for external_id in missing:
+            payload = read.get(external_id)
+            group[external_id].payload.set_result(payload)
+            await self.cache.set(keys[external_id], {"at": at, "payload": payload}, TTL)
 
     @staticmethod
     def _key(integration: Integration, external_type: str, external_id: str) -> str:

@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from math import ceil
 from typing import Any
 
 from connectors.errors import (
@@ -98,7 +99,7 @@ def describe(error: CrmError) -> dict[str, Any]:
     if isinstance(error, QuotaExhausted):
         return {"resumesAt": error.until.isoformat().replace("+00:00", "Z")}
     if isinstance(error, Retryable) and error.after is not None:
-        return {"retryAfter": error.after}
+        return {"retryAfter": ceil(error.after)}
     return {}
 
 

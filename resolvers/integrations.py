@@ -17,6 +17,7 @@ from storage import integrations, runs
 from storage.identifiers import uuid7
 from storage.shapes import CredentialKind, IntegrationStatus, RecordType
 from storage.tables import Integration
+from sync.loop import DISCONNECTED
 
 LONGEST_NAME = 200
 LONGEST_TOKEN = 4_000
@@ -143,6 +144,8 @@ async def _keep(context: Context, crm: str, name: str | None, token: str, identi
         }
         if old:
             values |= {"display_name": name} if name else {}
+            if old.status == IntegrationStatus.PAUSED.value:
+                del values["status"]  # a person has paused it, and nobody has resumed it
             renewed = await integrations.change(session, own, **values)
             await _wake(context, session, own)
             return renewed or old
@@ -160,7 +163,8 @@ async def _keep(context: Context, crm: str, name: str | None, token: str, identi
 
 
 async def _wake(context: Context, session: Any, integration: UUID) -> None:
-    """Lets a run that waits for the integration go on."""
+    """Lets a run that waits for the integration go on, now."""
+    await context.database.run(session, runs.WAIT_NO_LONGER, {"integration": integration})
     waiting = await runs.find_next(context.database, session, integration)
     if waiting:
         await context.services.jobs.defer_sync(session, waiting)
@@ -184,10 +188,10 @@ async def update_integration(context: Context, *, integration_id: UUID, **change
 async def pause_integration(context: Context, id: UUID) -> Integration:
     """No run starts, and the one under way waits after its page."""
     integration = await _require(context, id)
-    if integration.status == IntegrationStatus.DISCONNECTED.value:
-        raise not_active(integration)
     if integration.status == IntegrationStatus.PAUSED.value:
         return integration
+    if integration.status != IntegrationStatus.ACTIVE.value:
+        raise not_active(integration)
     return await _change(context, integration, status=IntegrationStatus.PAUSED.value)
 
 
@@ -208,7 +212,7 @@ async def disconnect(context: Context, id: UUID) -> Integration:
     """Forgets the credentials and ends the runs; records and links stay."""
     integration = await _require(context, id)
     async with context.database.session(context.workspace) as session:
-        await runs.cancel_all(context.database, session, id, "The integration was disconnected.")
+        await runs.cancel_all(context.database, session, id, DISCONNECTED)
         status = IntegrationStatus.DISCONNECTED.value
         changed = await integrations.change(session, id, status=status, credentials=None, last_error=None)
     return changed or integration

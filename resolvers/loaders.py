@@ -7,9 +7,12 @@ from typing import Any, Generic, Protocol, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+TURNS = 3
+"""Of the event loop: the fields of a list of several are reached a turn or two later than those of a list of one."""
+
 
 class Loader(Generic[K, V]):
-    """Collects the keys of one turn of the event loop, fetches them together, and remembers what it found."""
+    """Collects the keys of a few turns of the event loop, fetches them together, and remembers what it found."""
 
     def __init__(self, fetch: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
         self._fetch = fetch
@@ -21,10 +24,14 @@ class Loader(Generic[K, V]):
         """What there is for the key. Raises what the fetch of its batch raised."""
         if key not in self._found:
             if not self._waiting:
-                asyncio.get_running_loop().call_soon(self._start)
+                self._wait(TURNS)
             self._waiting.append(key)
             self._found[key] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(self._found[key])  # others may wait for it too
+
+    def _wait(self, turns: int) -> None:
+        then = (self._wait, turns - 1) if turns > 1 else (self._start,)
+        asyncio.get_running_loop().call_soon(*then)
 
     def _start(self) -> None:
         keys, self._waiting = self._waiting, []

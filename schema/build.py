@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, build_schema, lexicographic_sort_schema, print_schema
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    build_schema,
+    lexicographic_sort_schema,
+    print_schema,
+)
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.config import StrawberryConfig
@@ -42,6 +49,7 @@ class Schema(strawberry.Schema):
         try:
             if context.query:
                 context.graphql_document = self._reader.read(context.query)
+                require_name(context.graphql_document, context._provided_operation_name)  # noqa: SLF001 # the public one fills in the first
                 context.validation_rules = ()
             check_variables(context.variables)
             return await super()._prepare_operation_async(context, extensions_runner)
@@ -59,6 +67,13 @@ class Schema(strawberry.Schema):
         """Every answer passes here, over HTTP, WebSocket and server-sent events alike."""
         name = execution_context.operation_name if execution_context else None
         errors[:] = [code_error(error, name) for error in errors]
+
+
+def require_name(document: DocumentNode, name: str | None) -> None:
+    """Of several operations, the request says which one it means; Strawberry would take the first."""
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) > 1 and name is None:
+        raise refuse(ErrorCode.BAD_INPUT, "The document has several operations: name one in `operationName`.")
 
 
 schema = Schema(

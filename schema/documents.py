@@ -70,6 +70,8 @@ class Reader:
             raise Unreadable([error]) from error
         except RecursionError as error:
             raise Unreadable([too_complex("The document is nested too deeply.")]) from error
+        if errors and all(error.message.startswith("Maximum introspection depth") for error in errors):
+            raise Unreadable([too_complex("An introspection has lists within lists, and may repeat few of them.")])
         if errors and all(isinstance(error, ValidationAbortedError) for error in errors):
             raise Unreadable([too_complex("The document takes too long to validate: repeat fewer fields.")])
         if errors:

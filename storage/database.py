@@ -1,5 +1,6 @@
 """The database as one process sees it: sessions in a workspace's transaction, hot reads, and who it runs them as."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +28,9 @@ from storage.tools import OLDEST
 
 ROLE: Final = "crosswalk_app"
 """What every statement runs as: it owns nothing, so row-level security holds for it."""
+
+READS = 4
+"""Hot reads at a time."""
 
 WAIT = 10.0
 """Seconds for a connection, from the server or from a pool."""
@@ -62,6 +66,7 @@ class Database:
         self.options = f"-c role={ROLE} -c timezone=UTC"
         """Of every connection; settled by `open`, and for other users of the same database (the job worker)."""
         self._adapters = _adapters()
+        self._turns = asyncio.Semaphore(READS)  # whoever waits here is not told that there is no server
         self._engine = self._make_engine()
         self._reads = self._make_reads()
 
@@ -130,6 +135,10 @@ class Database:
         """
         self.statements += 1
         name = _checked(workspace)
+        async with self._turns:
+            return await self._fetch(name, sql, values)
+
+    async def _fetch(self, name: str, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         with _reachable(self.url):
             try:
                 return await self._read(name, sql, values)
@@ -218,7 +227,7 @@ class Database:
                 "connect_timeout": int(WAIT),
             },
             min_size=1,
-            max_size=4,
+            max_size=READS,
             timeout=WAIT,
             open=False,
         )

@@ -134,7 +134,7 @@ class Embedded:
         with self._starting():
             if not force and not self._try_alone():
                 users = ", ".join(map(str, self.status().holders)) or "unknown"
-                message = f"the database in {self.home} is in use by process {users}: stop that first, or use force"
+                message = f"the database in {self.home} is in use by process {users}: stop that first, or use --force"
                 raise DatabaseInUse(message)
             self._halt(mode)
 

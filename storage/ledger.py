@@ -126,7 +126,7 @@ ON CONFLICT (crm, account, "window") DO UPDATE SET
   used = CASE WHEN rate_window.resets_at > clock_timestamp() THEN rate_window.used ELSE 0 END + excluded.used,
   calls = ARRAY(SELECT call FROM unnest(rate_window.calls || excluded.calls) AS call ORDER BY call),
   resets_at = greatest(excluded.resets_at, rate_window.resets_at),
-  blocked_until = greatest(excluded.blocked_until, rate_window.blocked_until),
+  blocked_until = excluded.blocked_until, -- the account has just answered: what held it back is over
   updated_at = clock_timestamp()
 """
 

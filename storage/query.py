@@ -62,6 +62,8 @@ def _listing(record: type[Record], arguments: Arguments, parent: str) -> Listing
     values = Values()
     filter_, words = tidy(arguments.filter or {}), cut(record, arguments.search or "")
     picked = [*Filter(record, values).conditions(filter_), *(match(record, word, values) for word in words)]
+    if not words and (arguments.search or "").strip():
+        picked.append("false")  # nothing that was typed is a word: nobody is found by it
     return Listing(
         record,
         order_keys(record, arguments.order_by or ()),

@@ -52,6 +52,15 @@ AND NOT EXISTS (SELECT FROM sync_run o WHERE o.integration_id = r.integration_id
 RETURNING r.*
 """
 
+# Its worker died, and then somebody paused or disconnected the integration: nobody is left who would obey.
+PARK = """
+UPDATE sync_run r SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'WAITING' END,
+  message = CASE WHEN cancel_requested THEN 'Cancelled.' ELSE %(message)s END,
+  completed_at = CASE WHEN cancel_requested THEN now() END, updated_at = now()
+FROM integration i WHERE r.id = %(id)s AND i.id = r.integration_id AND i.status <> 'ACTIVE' AND r.status = 'RUNNING'
+RETURNING r.*
+"""
+
 COMMIT_PAGE = """
 UPDATE sync_run r SET cursor = %(cursor)s::text::jsonb, counts = %(counts)s::text::jsonb,
   api_calls = r.api_calls + %(calls)s, updated_at = now()
@@ -64,6 +73,11 @@ UPDATE sync_run SET status = %(status)s, message = %(message)s, resumes_at = %(r
   cursor = coalesce(%(cursor)s::text::jsonb, cursor), api_calls = api_calls + %(calls)s,
   completed_at = CASE WHEN %(ended)s THEN now() END, updated_at = now()
 WHERE id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
+"""
+
+WAIT_NO_LONGER = """
+UPDATE sync_run SET resumes_at = NULL, updated_at = now()
+WHERE integration_id = %(integration)s AND status = 'WAITING' AND resumes_at IS NOT NULL
 """
 
 CANCEL = """
@@ -98,7 +112,7 @@ HAS_ERRORS = "SELECT EXISTS (SELECT FROM sync_error WHERE run_id = %(run)s) AS f
 
 LIVE_SOURCES = """
 SELECT external_type, count(*) AS n FROM source_record
-WHERE integration_id = %(integration)s AND deleted_at IS NULL GROUP BY external_type
+WHERE integration_id = %(integration)s AND deleted_at IS NULL AND record_type = ANY(%(types)s) GROUP BY external_type
 """
 
 FULL_HAS_ENDED = """
@@ -171,6 +185,11 @@ async def request(
 async def claim(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
     """Takes the run for this worker; None where it has ended, must wait, or another run holds the integration."""
     return await _change(database, session, CLAIM, {"id": run})
+
+
+async def park(database: Database, session: AsyncSession, run: UUID, message: str) -> None:
+    """Does with a run that nobody carries out what its worker would have done: lets it wait, or ends it."""
+    await _change(database, session, PARK, {"id": run, "message": message})
 
 
 async def commit_page(database: Database, session: AsyncSession, run: SyncRun, calls: int) -> dict[str, Any] | None:

@@ -120,7 +120,8 @@ async def find_sources(
 
 # ---------------------------------------------------------------- match keys
 
-# Held to the end of the transaction: two pages of one workspace never create the same person twice.
+# Held to the end of the transaction: two pages of one workspace never create the same person twice, and never wait for
+# each other in a circle. It is taken first.
 LOCK_MATCHING = "SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s::text, 1))"
 
 # LIMIT and OFFSET keep the inner queries as they are: one look into an index for each key. Joined freely, a table that has
@@ -149,7 +150,6 @@ async def find_candidates(
     database: Database, session: AsyncSession, workspace: UUID, type_: RecordType, keys: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, UUID]]:
     """(kind, value, record) of the oldest record for each of these (kind, value); of those found by name the domains too."""
-    await database.run(session, LOCK_MATCHING, {"workspace": workspace})
     rows = [{"kind": kind, "value": value} for kind, value in keys]
     if not rows:
         return []

@@ -32,6 +32,9 @@ WRITTEN = (
     "activity_contact",
 )
 
+DISCONNECTED = "The integration was disconnected."
+PAUSED = "The integration is paused: the run goes on when it is resumed."
+
 Step = tuple[ExternalType, Listing]
 Error = dict[str, str | None]
 
@@ -146,9 +149,10 @@ class Loop:
     def _obey(state: Mapping[str, object]) -> None:
         """What a person has asked for since the last page."""
         if state["integration_status"] == IntegrationStatus.PAUSED.value:
-            raise Stopped(SyncStatus.WAITING, "The integration is paused: the run goes on when it is resumed.")
+            raise Stopped(SyncStatus.WAITING, PAUSED)
         if state["cancel_requested"] or state["integration_status"] != IntegrationStatus.ACTIVE.value:
-            raise Stopped(SyncStatus.CANCELLED, "Cancelled.")
+            disconnected = state["integration_status"] == IntegrationStatus.DISCONNECTED.value
+            raise Stopped(SyncStatus.CANCELLED, DISCONNECTED if disconnected else "Cancelled.")
 
 
 def explain(external: ExternalType, payload: Payload, error: Unmappable) -> Error:

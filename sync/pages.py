@@ -79,6 +79,7 @@ class Writer:
 
     async def store_page(self, external: ExternalType, records: Sequence[Mapped]) -> Stored:
         """Takes the records over. One that comes twice counts once, as it came last; an unchanged one is left alone."""
+        await self._lock()
         latest = {record.external_id: record for record in records}
         known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
         changes, unchanged = self._compare(external, latest, known)
@@ -95,6 +96,10 @@ class Writer:
             else:
                 done.updated += 1
         return done
+
+    async def _lock(self) -> None:
+        """Before anything is read: a person of two accounts is written by both, each from what the other one has said."""
+        await self.database.run(self.session, upserts.LOCK_MATCHING, {"workspace": self.workspace})
 
     def _compare(
         self, external: ExternalType, latest: Mapping[str, Mapped], known: Mapping[str, Mapping[str, Any]]
@@ -177,6 +182,7 @@ class Writer:
 
     async def relink(self) -> None:
         """Makes the links that had to wait: what a record points at can come after the record itself."""
+        await self._lock()
         values: dict[str, Any] = {"integration": self.integration.id, "after": UUID(int=0)}
         while arrived := await self.database.run(self.session, upserts.ARRIVED, values):
             values["after"] = arrived[-1]["record_id"]

@@ -11,13 +11,13 @@ from connectors.declaration import Catalog, User
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
 from storage import integrations, runs, upserts
 from storage.database import Database
-from storage.errors import StorageError
+from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
 from storage.shapes import LIVE, IntegrationStatus, SyncStatus
 from storage.tables import Integration, SyncRun
 from sync.clients import Clients
 from sync.jobs import Jobs
-from sync.loop import Loop, Stopped, Superseded
+from sync.loop import PAUSED, Loop, Stopped, Superseded
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ class Outcome:
     resumes_at: datetime | None = None
     refused: bool = False
     """The credential is: the integration goes to ERROR."""
+    code: str | None = None
+    """Of the SyncError, where an error of the CRM has ended the run; the integration tells it too."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,12 @@ class Worker:
         """One run, as far as it goes. Does nothing where it has ended or another run holds the integration."""
         async with self.database.session(workspace) as session:
             run = await runs.claim(self.database, session, run_id)
+            if run is None:
+                await runs.park(self.database, session, run_id, PAUSED)
             integration = await integrations.find(session, run.integration_id) if run else None
         if run is None or integration is None:
             return
+        client: Client | None = None
         loop: Loop | None = None
         try:
             if run.cancel_requested:
@@ -62,9 +67,12 @@ class Worker:
             return
         except Stopped as stopped:
             outcome = Outcome(stopped.status, stopped.message)
+        except DatabaseUnavailable:
+            raise  # nothing can be said of the run either: its job is tried again
         except (CrmError, StorageError) as error:
             outcome = judge(run, error)
-        await self._leave(run, outcome, loop.charge() if loop else 0)
+        calls = loop.charge() if loop else client.calls if client else 0
+        await self._leave(run, outcome, calls)
 
     async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
         """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""
@@ -104,9 +112,12 @@ class Worker:
                 return  # another worker has taken it
             if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
                 await integrations.note_synced(session, run.integration_id)
-            elif outcome.message and outcome.status is not SyncStatus.CANCELLED:
+            elif outcome.code and outcome.message:
                 status = IntegrationStatus.ERROR if outcome.refused else None
                 await integrations.note_error(session, run.integration_id, outcome.message, status)
+                if ended:
+                    error = {"code": outcome.code, "message": outcome.message}
+                    await runs.add_errors(self.database, session, run, [error])
             follower = await runs.find_next(self.database, session, run.integration_id) if ended else left
             if follower and (ended or outcome.resumes_at):
                 await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
@@ -116,15 +127,20 @@ def judge(run: SyncRun, error: CrmError | StorageError) -> Outcome:
     """What becomes of a run that the CRM, or a lost key, has stopped."""
     message = str(error)
     if isinstance(error, QuotaExhausted):
-        return Outcome(SyncStatus.WAITING, message, error.until)
+        message = f"{message} It goes on at {error.until:%Y-%m-%d %H:%M} UTC."
+        return Outcome(SyncStatus.WAITING, message, error.until, code="CRM_QUOTA")
     if isinstance(error, Retryable):
         cursor: Mapping[str, int] = run.cursor or {}
         waits = cursor.get("waits", 0)
         if waits < len(WAITS):
             run.cursor = {**(run.cursor or {}), "waits": waits + 1}
             resumes_at = now() + timedelta(seconds=max(WAITS[waits], error.after or 0))
-            return Outcome(SyncStatus.WAITING, f"{message} It is tried again at {resumes_at:%H:%M:%S} UTC.", resumes_at)
-    return Outcome(SyncStatus.FAILED, message, refused=isinstance(error, Reauthorize))
+            message = f"{message} It is tried again at {resumes_at:%H:%M:%S} UTC."
+            return Outcome(SyncStatus.WAITING, message, resumes_at, code="CRM_UNAVAILABLE")
+    refused = isinstance(error, Reauthorize)
+    return Outcome(
+        SyncStatus.FAILED, message, refused=refused, code="CRM_REAUTHORIZE" if refused else "CRM_UNAVAILABLE"
+    )
 
 
 def user_row(integration: Integration, user: User) -> dict[str, object]:

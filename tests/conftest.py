@@ -84,26 +84,26 @@ def template(server: Embedded) -> str:
 @pytest.fixture(scope="session")
 def worker_url(server: Embedded, template: str) -> Iterator[str]:
     """A database that the tests of one process share: for those that leave nothing behind or do not mind."""
-    with _copy(server, template) as url:
+    with copy_database(server, template) as url:
         yield url
 
 
 @pytest.fixture
 def database_url(server: Embedded, template: str) -> Iterator[str]:
     """A fresh, migrated database for one test, gone afterwards."""
-    with _copy(server, template) as url:
+    with copy_database(server, template) as url:
         yield url
 
 
 @pytest.fixture
 def empty_url(server: Embedded) -> Iterator[str]:
     """A fresh database with nothing in it: for tests of the migrations."""
-    with _copy(server, "template0") as url:
+    with copy_database(server, "template0") as url:
         yield url
 
 
 @contextmanager
-def _copy(server: Embedded, template: str) -> Iterator[str]:
+def copy_database(server: Embedded, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     made, source = sql.Identifier(name), sql.Identifier(template)
     with _admin(server) as admin:  # copying files is twice as fast as the log for a database as small as this

@@ -1,6 +1,7 @@
 """The real thing in processes of its own: a sandbox, a gateway, workers; spoken to by HTTP, measured from outside."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,14 +9,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from websockets.sync.client import connect as open_socket
+from websockets.typing import Subprotocol
+
+from storage.embedded import Embedded
 
 ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
+HASTE: Mapping[str, Any] = {"limits": {"BURST": 1000}}
+"""A fault that is none: the gateway hears of an account that may be called as fast as it likes."""
+T = TypeVar("T")
+HTTP = httpx.Client(trust_env=False, timeout=120)
+"""One for all: making one costs more than a call does."""
 
 
 def free_port() -> int:
@@ -27,36 +37,47 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def started(
-    *command: str, env: Mapping[str, str], ready: str | None = None, log: Path | None = None
+    *command: str, env: Mapping[str, str], ready: Callable[[], bool], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs until the block ends; `ready` is an address that answers 200 once it is."""
-    out = log.open("wb") if log else subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}, stdout=out, stderr=out
-    )
+    """A process that runs until the block ends, which begins once it is `ready`. What it says is in `log`."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}, stdout=out, stderr=out
+        )
     try:
-        if ready:
-            wait_for(ready, process)
+        wait_until(lambda: process.poll() is not None or ready(), 60)
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {log.read_text()}")
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(15)
-        process.kill()
-        process.wait()
+        end(process)
 
 
-def wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    """Until the address answers 200."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(address).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"{address} does not answer")
+def end(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl-C ends it, also one that was stopped; and if that does not help, by force."""
+    for number in (signal.SIGINT, signal.SIGCONT):
+        process.send_signal(number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    process.kill()
+    process.wait()
+
+
+def wait_until(found: Callable[[], T], seconds: float = 30, every: float = 0.02) -> T:
+    """What it gives, once it gives anything."""
+    until = time.monotonic() + seconds
+    while not (value := found()):
+        if time.monotonic() > until:
+            raise TimeoutError(f"nothing after {seconds} s")
+        time.sleep(every)
+    return value
+
+
+def is_up(address: str) -> bool:
+    """Whether it answers 200."""
+    with contextlib.suppress(httpx.TransportError):
+        return HTTP.get(address).status_code == 200
+    return False
 
 
 def cpu_seconds(pid: int) -> float:
@@ -107,38 +128,54 @@ class Sandbox:
         self.address = f"http://127.0.0.1:{port}"
         self.control = f"{self.address}/_sandbox/pipedrive"
 
-    def fill(self, persons: int, seed: int = 7, **data: Any) -> None:
+    def fill(self, persons: int, seed: int = 7, account: int = 1, **data: Any) -> None:
         """New data, a clean log, no faults."""
-        self.put("data", {"size": persons, "seed": seed, **data})
-        self.put("faults", {})
+        self.put("data", {"size": persons, "seed": seed, **data}, account)
+        self.put("faults", {}, account)
 
-    def disturb(self, **faults: Any) -> None:
+    def disturb(self, account: int = 1, **faults: Any) -> None:
         """These faults from now on, and no others."""
-        self.put("faults", faults)
+        self.put("faults", faults, account)
 
-    def put(self, what: str, value: Any) -> None:
+    def put(self, what: str, value: Any, account: int = 1) -> None:
         """One of the switches of the control surface."""
-        answer = httpx.put(f"{self.control}/{what}", json=value, timeout=120)
-        if answer.status_code >= 400:
-            raise RuntimeError(answer.text)
+        read(HTTP.put(f"{self.control}/{what}?account={account}", json=value))
 
-    def ids(self) -> set[tuple[str, str]]:
+    def ids(self, account: int = 1) -> set[tuple[str, str]]:
         """(external type, external id) of every record that is there, by the sandbox's own list."""
-        found: dict[str, list[str]] = httpx.get(f"{self.control}/ids").json()
+        found: dict[str, list[str]] = read(HTTP.get(f"{self.control}/ids?account={account}"))
         return {(name, each) for name, ids in found.items() for each in ids}
 
-    def requests(self) -> dict[str, Any]:
-        """What was called since `fill`."""
-        answer: dict[str, Any] = httpx.get(f"{self.control}/requests").json()
+    def requests(self, account: int = 1) -> dict[str, Any]:
+        """What was called since `fill` or `forget`."""
+        answer: dict[str, Any] = read(HTTP.get(f"{self.control}/requests?account={account}"))
         return answer
 
+    def forget(self) -> None:
+        """An empty log from now on."""
+        read(HTTP.delete(f"{self.control}/requests"))
+
+    def calls(self, path: str) -> int:
+        """How often that was answered with 200, by the log."""
+        calls = self.requests()["calls"]
+        return sum(call["count"] for call in calls if call["path"] == path and call["status"] == 200)
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The vendor's own API, as a user of the CRM would reach it."""
+        """The vendor's own API, as a user of the CRM would reach it; numbers with a fraction come as they are written."""
         headers = {"x-api-token": "sandbox-pipedrive"}
-        answer = httpx.request(method, f"{self.address}/pipedrive{path}", json=body, headers=headers)
-        if answer.status_code >= 400:
-            raise RuntimeError(answer.text)
-        return answer.json()
+        return read(HTTP.request(method, f"{self.address}/pipedrive{path}", json=body, headers=headers))
+
+    def list(self, path: str) -> list[dict[str, Any]]:
+        """All rows of a list of the vendor's own API, of at most 500."""
+        found: list[dict[str, Any]] = self.call("GET", f"{path}?limit=500")["data"]
+        return found
+
+
+def read(answer: httpx.Response) -> Any:
+    """The JSON of an answer that must be a good one."""
+    if answer.status_code >= 400:
+        raise RuntimeError(answer.text)
+    return json.loads(answer.content)
 
 
 @contextlib.contextmanager
@@ -146,7 +183,8 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     """A sandbox on a free port."""
     port = free_port()
     command = (sys.executable, "-m", "sandbox", "--port", str(port), "--size", "40")
-    with started(*command, env={}, ready=f"http://127.0.0.1:{port}/", log=folder / "sandbox.log"):
+    address = f"http://127.0.0.1:{port}/"
+    with started(*command, env={}, ready=lambda: is_up(address), log=folder / "sandbox.log"):
         yield Sandbox(port)
 
 
@@ -174,8 +212,46 @@ class Gateway:
     def answer(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole answer."""
         body = {"query": query, "variables": variables}
-        found: dict[str, Any] = httpx.post(f"{self.address}/graphql", json=body, timeout=60).json()
+        found: dict[str, Any] = HTTP.post(f"{self.address}/graphql", json=body).json()
         return found
+
+    def do(self, mutation: str, fields: str, **given: Any) -> dict[str, Any]:
+        """The payload of a mutation of one input, user errors included."""
+        input_ = ", ".join(f"{name}: {spell(value)}" for name, value in given.items())
+        query = f"mutation {{ {mutation}(input: {{{input_}}}) {{ {fields} userErrors {{ code message details }} }} }}"
+        payload: dict[str, Any] = self.ask(query)[mutation]
+        return payload
+
+    def by_socket(self, query: str, **variables: Any) -> Iterator[dict[str, Any]]:
+        """What a subscription brings over a WebSocket, until it completes."""
+        address = f"{self.address.replace('http', 'ws', 1)}/graphql"
+        with open_socket(address, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as socket_:
+            payload = {"query": query, "variables": variables}
+            socket_.send(json.dumps({"type": "connection_init"}))
+            socket_.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+            while True:
+                message = json.loads(socket_.recv(60))
+                if message["type"] == "next":
+                    yield message["payload"]["data"]
+                elif message["type"] != "connection_ack":
+                    break
+            if message != {"type": "complete", "id": "1"}:
+                raise RuntimeError(str(message))
+
+    def by_stream(self, query: str, **variables: Any) -> Iterator[dict[str, Any]]:
+        """What a subscription brings as server-sent events, until it completes."""
+        body = {"query": query, "variables": variables}
+        headers = {"accept": "text/event-stream"}
+        with HTTP.stream("POST", f"{self.address}/graphql", json=body, headers=headers) as answer:
+            name = ""
+            for line in answer.iter_lines():
+                key, _, value = line.partition(": ")
+                if key == "event":
+                    name = value
+                elif key == "data" and name == "next":
+                    yield json.loads(value)["data"]
+            if name != "complete":
+                raise RuntimeError(f"the stream ended after {name}")
 
     def connect(self, token: str = "sandbox-pipedrive") -> str:  # noqa: S107 # the sandbox's own, public
         """The id of the connected integration."""
@@ -208,13 +284,16 @@ class Gateway:
 
     def wait(self, run: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
         """The run, once it has one of these statuses; by default, once it has ended."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            state = self.look(run)
-            if state["status"] in (statuses or ENDED):
-                return state
-            time.sleep(0.05)
-        raise TimeoutError(str(state))
+        return self.follow(run, lambda state: state["status"] in (statuses or ENDED), seconds)
+
+    def follow(self, run: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+        """The run, once that holds of it."""
+        until = time.monotonic() + seconds
+        while not holds(state := self.look(run)):
+            if time.monotonic() > until:
+                raise TimeoutError(str(state))
+            time.sleep(0.03)
+        return state
 
     def sync(self, integration: str, types: Sequence[str] | None = None, seconds: float = 60) -> dict[str, Any]:
         """A FULL run from its start to its end."""
@@ -257,30 +336,48 @@ class Gateway:
             after = page["pageInfo"]["endCursor"]
 
 
-def environment(folder: Path, database: str, crm: Sandbox) -> dict[str, str]:
-    """The settings of a process whose Pipedrive is that sandbox."""
+def spell(value: Any) -> str:
+    """A value of an input; a name in capitals is one of an enum."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(spell, value))}]"
+    return value if isinstance(value, str) and value.isupper() and value.isalpha() else json.dumps(value)
+
+
+def environment(folder: Path, database: str | None, crm: Sandbox) -> dict[str, str]:
+    """The settings of a process whose Pipedrive is that sandbox; without a database, it has its own in the folder."""
     return {
-        "DATABASE_URL": database,
+        "DATABASE_URL": database or "",
         "CROSSWALK_DATA": str(folder),
         "PIPEDRIVE_API_URL": f"{crm.address}/pipedrive",
+        "DEFAULT_REGION": "DE",
         "LOG_LEVEL": "warning",
     }
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, database: str, crm: Sandbox, *options: str) -> Iterator[Gateway]:
+def gateway(folder: Path, database: str | None, crm: Sandbox, *options: str) -> Iterator[Gateway]:
     """A gateway on a free port."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = (sys.executable, "-m", "gateway", "serve", "--port", str(port), *options)
     env = environment(folder, database, crm)
-    with started(*command, env=env, ready=f"{address}/readyz", log=folder / "gateway.log") as process:
+    with started(*command, env=env, ready=lambda: is_up(f"{address}/readyz"), log=folder / "gateway.log") as process:
         yield Gateway(address, process.pid)
 
 
 @contextlib.contextmanager
 def worker(folder: Path, database: str, crm: Sandbox, name: str = "worker") -> Iterator[subprocess.Popen[bytes]]:
-    """A worker by itself."""
+    """A worker by itself; the database knows its connections by its name."""
     command = (sys.executable, "-m", "gateway", "worker")
-    with started(*command, env=environment(folder, database, crm), log=folder / f"{name}.log") as process:
+    env, log = {**environment(folder, database, crm), "PGAPPNAME": name}, folder / f"{name}.log"
+    with started(*command, env=env, ready=lambda: b"waits for jobs" in log.read_bytes(), log=log) as process:
         yield process
+
+
+@contextlib.contextmanager
+def own_database(folder: Path) -> Iterator[None]:
+    """Stops the embedded server of a gateway that was killed and did not stop it itself."""
+    try:
+        yield
+    finally:
+        Embedded(folder).stop()

@@ -71,6 +71,11 @@ async def test_requests_that_say_nothing_or_too_much(client: httpx.AsyncClient, 
     assert code(await client.post("/graphql", json=body)) == (400, "BAD_INPUT")
 
 
+async def test_no_query_is_no_request_in_any_media_type(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/graphql", json={}, headers={"accept": "application/json"})
+    assert code(answer) == (400, "BAD_INPUT")
+
+
 async def test_an_unknown_operation_name(client: httpx.AsyncClient) -> None:
     answer = await client.post("/graphql", json={"query": "query A { __typename }", "operationName": "B"})
     assert code(answer) == (400, "BAD_INPUT")

@@ -29,6 +29,13 @@ def test_defaults() -> None:
     assert (settings.address, settings.database_url, settings.api_urls) == ("http://127.0.0.1:8000", None, {})
 
 
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+    with pytest.raises(StartError, match="is no text in UTF-8"):
+        Settings.load()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [

@@ -76,6 +76,16 @@ async def test_a_document_that_does_not_validate_ends_its_own_operation_only(por
         assert {"type": "next", "id": "2", "payload": {"data": {"echo": "x"}}} in heard
 
 
+@pytest.mark.parametrize("message", [[1], 5, "x", None])
+async def test_a_message_that_is_no_object_closes_the_socket(port: int, message: object) -> None:
+    async with dial(port, PROTOCOL) as socket:
+        await socket.send(json.dumps(message))
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
+
+
 @pytest.mark.parametrize("protocols", [["graphql-ws"], []])
 async def test_other_subprotocols_are_refused(port: int, protocols: list[str]) -> None:
     async with dial(port, *protocols) as socket:

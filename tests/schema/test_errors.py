@@ -1,5 +1,6 @@
 """Every error has a code, says nothing of the inside, and takes nothing else down with it."""
 
+import asyncio
 import logging
 from typing import Any
 from uuid import uuid4
@@ -68,6 +69,22 @@ async def test_an_operation_that_is_not_there_is_bad_input(home: Home) -> None:
     answer = await schema.execute("query a { __typename }", operation_name="b", context_value=home.context())
     assert answer.errors is not None
     assert answer.errors[0].extensions == {"code": "BAD_INPUT"}
+
+
+async def test_of_several_operations_none_is_taken_without_a_name(home: Home) -> None:
+    code, message = await home.refused("query a { viewer { role } } query b { __typename }")
+    assert (code, message) == (
+        "BAD_INPUT",
+        "The document has several operations: name one in `operationName`.",
+    )
+
+
+async def test_many_lists_at_once_are_answered_and_leave_room_for_others(home: Home) -> None:
+    await home.add(*(home.contact(number, name=f"n{number}") for number in range(30)))
+    wide = " ".join(f"a{n}: contacts(first: 30) {{ nodes {{ name }} }}" for n in range(150))
+    answer, other = await asyncio.gather(home.ask(f"{{ {wide} }}"), home.read("{ contacts { totalCount } }"))
+    assert answer.errors is None
+    assert other["contacts"]["totalCount"] == 30
 
 
 async def test_a_text_with_a_nul_or_a_lone_surrogate_finds_nothing(home: Home) -> None:

@@ -36,6 +36,19 @@ async def test_what_is_asked_for_at_the_same_time_is_fetched_together_and_once()
     assert fetch.batches == [[1, 2, 3], [4]]
 
 
+async def test_who_asks_a_turn_later_is_still_in_time() -> None:
+    """Of a list of several, the fields are reached later than of a list of one."""
+    carrier, fetch = Carrier(), Fetch()
+
+    async def ask(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await load(carrier, "x", fetch, turns)
+
+    assert await asyncio.gather(*map(ask, range(3))) == [0, 2, 4]
+    assert fetch.batches == [[0, 1, 2]]
+
+
 async def test_an_error_reaches_all_of_the_batch_and_nobody_else() -> None:
     carrier, fetch = Carrier(), Fetch()
     found = await asyncio.gather(*(load(carrier, "x", fetch, key) for key in (1, 13)), return_exceptions=True)

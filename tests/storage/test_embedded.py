@@ -285,7 +285,7 @@ def test_a_server_that_does_not_start_tells_why(home: Path) -> None:
 def test_stop_is_refused_while_others_are_there(home: Path, start: Start) -> None:
     program = start(home)
     server = pid(program)
-    with pytest.raises(DatabaseInUse, match=f"in use by process {program.pid}: stop that first, or use force"):
+    with pytest.raises(DatabaseInUse, match=f"in use by process {program.pid}: stop that first, or use --force"):
         Embedded(home).stop()
     assert runs(server)
 

@@ -456,7 +456,7 @@ def scans(plan: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     ("search", "matches"),
     [
         ("", every),
-        ("  --  ", every),
+        ("  --  ", none),
         ("anna", lambda row: text(row["name"]).lower() == "anna"),
         ("AN", lambda row: "ann" in text(row["name"]).lower() or has(row, lambda each: each.startswith("ann"))),
         ("är", lambda row: row["name"] == "Ärger"),

@@ -1,0 +1,120 @@
+"""Scenario 7: whoever carries out a run dies, wherever it is, and another one goes on; nothing is lost or done twice."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sync.jobs import DRAIN
+from tests.flows.conftest import Stage
+from tests.flows.crew import Workers, check_all_is_done_once, count_met, wait_for_more
+from tests.stage import HASTE, gateway, own_database, wait_until
+
+PERSONS = 350
+"""Who have activities for two pages."""
+TAKEN_OVER = 10
+"""Seconds after which another worker must have gone on."""
+
+
+@pytest.fixture
+def stage(idle: Stage) -> Stage:
+    """A large account, and nobody who would sync it."""
+    idle.clear()
+    idle.crm.fill(PERSONS)
+    idle.crm.disturb(**HASTE)
+    return idle
+
+
+@pytest.fixture
+def workers(stage: Stage) -> Iterator[Workers]:
+    with ExitStack() as stack:
+        yield Workers(stage, stack)
+
+
+def test_scenario_7_workers_are_killed_in_the_middle_of_a_page(stage: Stage, workers: Workers) -> None:
+    """Of organizations, which is the first, and of activities: all that the page has written so far is taken back."""
+    with ExitStack() as first, ExitStack() as later:
+        first.enter_context(stage.barred("match_key"))
+        later.enter_context(stage.barred("activity_contact"))
+        run = stage.gateway.start(stage.gateway.connect())
+        workers.start("one")
+        workers.start("two")
+        for bar in (first, later):
+            victim = stage.find_halted()
+            met = count_met(stage, run)
+            workers.signal(victim, signal.SIGKILL)
+            died = time.monotonic()
+            bar.close()
+            workers.start(victim)  # whoever is first goes on
+            wait_for_more(stage, run, met)
+            assert time.monotonic() - died < TAKEN_OVER
+    check_all_is_done_once(stage, run)
+
+
+def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
+    """It does not wait for the end of the run, and the other one does not wait to be sure that it is gone."""
+    stage.crm.disturb(**HASTE, latencyMs=700)
+    workers.start("one")
+    run = stage.gateway.start(stage.gateway.connect())
+    workers.start("two")
+    wait_for_more(stage, run, 0)
+    workers.signal("one", signal.SIGTERM)
+    assert workers.processes["one"].wait(DRAIN + 3) == 0
+    stopped, met = time.monotonic(), count_met(stage, run)
+    stage.crm.disturb(**HASTE)
+    wait_for_more(stage, run, met)
+    assert time.monotonic() - stopped < 4
+    check_all_is_done_once(stage, run)
+
+
+def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: Workers) -> None:
+    """Between two pages. What it still has in its hands is not written: the run is another's by now."""
+    stage.crm.disturb(**HASTE, latencyMs=500)
+    workers.start("one")
+    run = stage.gateway.start(stage.gateway.connect())
+    workers.start("two")
+    wait_for_more(stage, run, 0)
+    wait_until(lambda: not workers.is_writing("one"))
+    workers.signal("one", signal.SIGSTOP)
+    died, met = time.monotonic(), count_met(stage, run)
+    wait_for_more(stage, run, met)
+    assert time.monotonic() - died < TAKEN_OVER
+    workers.signal("one", signal.SIGCONT)
+    stage.crm.disturb(**HASTE, latencyMs=100)
+    check_all_is_done_once(stage, run)
+
+
+def test_scenario_7_a_run_is_paused_that_nobody_carries_out_any_more(stage: Stage, workers: Workers) -> None:
+    with stage.barred("activity_contact"):
+        workers.start("one")
+        integration = stage.gateway.connect()
+        run = stage.gateway.start(integration)
+        workers.signal(stage.find_halted(), signal.SIGKILL)
+        stage.gateway.do("pauseIntegration", "", integrationId=integration)
+    workers.start("two")
+    assert stage.gateway.wait(run, "WAITING", seconds=TAKEN_OVER)["recordsCreated"] > 0
+    stage.gateway.do("resumeIntegration", "", integrationId=integration)
+    check_all_is_done_once(stage, run)
+
+
+def test_scenario_7_a_gateway_with_its_own_database_goes_on_at_its_next_start(shared: Stage, tmp_path: Path) -> None:
+    crm = shared.crm
+    crm.fill(PERSONS)
+    crm.disturb(**HASTE, latencyMs=100)
+    with own_database(tmp_path):
+        with gateway(tmp_path, None, crm) as opened:
+            run = opened.start(opened.connect())
+            opened.follow(run, lambda state: state["recordsCreated"] > 0)
+            os.kill(opened.pid, signal.SIGKILL)
+        crm.disturb(**HASTE)
+        with gateway(tmp_path, None, crm) as opened:
+            ready = time.monotonic()
+            again = Stage(crm, opened, "", tmp_path)
+            met = count_met(again, run)
+            opened.follow(run, lambda _: count_met(again, run) > met or count_met(again, run) == len(crm.ids()))
+            assert time.monotonic() - ready < 3
+            check_all_is_done_once(again, run)
