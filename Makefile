@@ -3,6 +3,8 @@
 PYTHON := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
