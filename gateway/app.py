@@ -26,10 +26,10 @@ def create_app(settings: Settings, *, works: bool = True) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        if not graphiql.is_local():
-            log.info("GraphiQL loads from the CDN that Strawberry names: `make graphiql` fetches it, with Node.js")
         async with open_process(settings, works=works) as process:
             app.state.process = process
+            if not graphiql.is_local():
+                log.info("GraphiQL loads from the CDN that Strawberry names: `make graphiql` fetches it, with Node.js")
             yield
 
     view = View(schema, settings.max_body)

@@ -27,6 +27,9 @@ STALLED = 6
 DRAIN = 3
 """Seconds that a stopping worker gives its jobs; a run that is cut then goes on at its cursor elsewhere."""
 
+RETRY = 1
+"""Seconds between the attempts of a job whose database is away."""
+
 OPTIONS: dict[str, Any] = {
     "concurrency": 20,
     "install_signal_handlers": False,
@@ -74,7 +77,10 @@ class Jobs:
     async def open(self) -> None:
         """Connects the engine, as the role that all our statements run as."""
         connector = PsycopgConnector(
-            conninfo=self.database.url, min_size=1, max_size=4, kwargs={"options": self.database.options}
+            conninfo=self.database.url,
+            min_size=1,
+            max_size=4,
+            kwargs={"options": self.database.options},
         )
         self._app = app = App(connector=connector)
         app.task(name="sync", queue="sync", retry=Resume())(self._sync)
@@ -117,12 +123,17 @@ class Jobs:
         workspace, run = UUID(workspace_id), UUID(run_id)
         if self._handler is None or self._failure is None:
             raise RuntimeError("Jobs.handle comes first")
-        try:
-            await self._handler(workspace, run)
-        except DatabaseUnavailable:
-            raise  # the database is away: the job is tried again
-        except Exception as error:  # noqa: BLE001 # the edge of the worker: the run says so, and nothing waits for it
-            await self._failure(workspace, run, error)
+        work: Awaitable[None] = self._handler(workspace, run)
+        while True:
+            try:
+                return await work
+            except DatabaseUnavailable as away:
+                # Tried again here: while the database is away, the engine could not even put the job back.
+                log.warning("sync run %s waits for the database: %s", run, away)
+                await asyncio.sleep(RETRY)
+                work = self._handler(workspace, run)
+            except Exception as error:  # noqa: BLE001 # the edge of the worker: the run says so, and nothing waits for it
+                work = self._failure(workspace, run, error)
 
     async def _rescue(self, context: JobContext, timestamp: int) -> None:
         del context, timestamp

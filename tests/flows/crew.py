@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import psycopg
 
 from tests.flows.conftest import Stage
-from tests.stage import worker
+from tests.stage import wait_until, worker
 
 
 class Workers:
@@ -17,11 +17,24 @@ class Workers:
     def __init__(self, stage: Stage, stack: ExitStack) -> None:
         self.stage, self.stack = stage, stack
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.names: dict[int, str] = {}
+        """By the number that the job engine has given each."""
 
     def start(self, name: str) -> None:
         """One more."""
         opened = worker(self.stage.folder, self.stage.database, self.stage.crm, name)
         self.processes[name] = self.stack.enter_context(opened)
+        with psycopg.connect(self.stage.database, autocommit=True) as admin:
+            query = "select id from procrastinate_workers where not id = any(%s)"
+            (number,) = wait_until(lambda: admin.execute(query, (list(self.names),)).fetchone() or ())
+        self.names[number] = name
+
+    def find_working(self) -> str:
+        """The name of the one that has the run."""
+        query = "select worker_id from procrastinate_jobs where task_name = 'sync' and status = 'doing'"
+        with psycopg.connect(self.stage.database, autocommit=True) as admin:
+            (number,) = wait_until(lambda: admin.execute(query).fetchone() or ())
+        return self.names[number]
 
     def signal(self, name: str, number: int) -> None:
         """`kill`."""

@@ -7,10 +7,10 @@ from collections import Counter
 from contextlib import ExitStack
 
 from tests.flows.conftest import Stage
-from tests.flows.crew import Workers, wait_for_more
-from tests.stage import ENDED, HASTE
+from tests.flows.crew import Workers, count_met, wait_for_more
+from tests.stage import HASTE
 
-PERSONS = 4_000
+PERSONS = 8_000
 KILLS = 20
 
 
@@ -25,13 +25,12 @@ def test_20_workers_are_killed_at_random_points(idle: Stage) -> None:
         workers.start("two")
         run = idle.gateway.start(idle.gateway.connect())
         for _ in range(KILLS):
-            before = idle.gateway.look(run)
-            if before["status"] in ENDED:
-                break
-            wait_for_more(idle, run, sum(count["fetched"] for count in before["counts"]))
-            time.sleep(dice.random() * 0.5)
-            workers.signal(victim := dice.choice(("one", "two")), signal.SIGKILL)
+            wait_for_more(idle, run, count_met(idle, run))
+            time.sleep(dice.random() * 0.4)
+            victim = workers.find_working()
+            workers.signal(victim, signal.SIGKILL)
             workers.start(victim)
+        assert idle.gateway.look(run)["status"] == "RUNNING"
         idle.crm.disturb(**HASTE)
         ended = idle.gateway.wait(run, seconds=120)
     there = Counter(name for name, _ in idle.crm.ids())
