@@ -18,7 +18,7 @@ SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
 INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2_000)
 def to_e164(value: str, region: str | None) -> str | None:
     """The number as +CCNNN…; None where it cannot be one. `region`: the ISO country of numbers without a country.
 

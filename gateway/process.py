@@ -98,7 +98,7 @@ def calm_collector() -> None:
     loaded by now stays, and need not be looked through either."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(5_000, 10, 10)
 
 
 async def open_database(settings: Settings, stack: AsyncExitStack) -> tuple[str, bool]:
