@@ -42,14 +42,15 @@ class Stage:
             admin.execute(f"lock table {table} in share row exclusive mode".encode())
             yield
 
-    def find_halted(self) -> str:
-        """The name of the worker that has halted so, once one has."""
+    def find_halted(self, table: str) -> str:
+        """The name of the worker that has halted there, once one has."""
         query = (
-            "select application_name from pg_stat_activity where datname = current_database()"
-            " and wait_event_type = 'Lock' and wait_event = 'relation'"
+            "select application_name from pg_locks join pg_stat_activity using (pid)"
+            " where relation = %s::regclass and not granted and pg_locks.database ="
+            " (select oid from pg_database where datname = current_database())"
         )
         with psycopg.connect(self.database, autocommit=True) as admin:
-            (name,) = wait_until(lambda: admin.execute(query).fetchone() or ())
+            (name,) = wait_until(lambda: admin.execute(query, (table,)).fetchone() or ())
         return str(name)
 
     def cut_connections(self) -> None:

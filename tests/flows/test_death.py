@@ -36,23 +36,31 @@ def workers(stage: Stage) -> Iterator[Workers]:
 
 
 def test_scenario_7_workers_are_killed_in_the_middle_of_a_page(stage: Stage, workers: Workers) -> None:
-    """Of organizations, which is the first, and of activities: all that the page has written so far is taken back."""
-    with ExitStack() as first, ExitStack() as later:
+    """One while it writes organizations, one when all activities of a page are written and only the cursor is not."""
+    with ExitStack() as first, ExitStack() as second:
         first.enter_context(stage.barred("match_key"))
-        later.enter_context(stage.barred("activity_contact"))
+        second.enter_context(stage.barred("activity_contact"))
         run = stage.gateway.start(stage.gateway.connect())
         workers.start("one")
         workers.start("two")
-        for bar in (first, later):
-            victim = stage.find_halted()
-            met = count_met(stage, run)
-            workers.signal(victim, signal.SIGKILL)
-            died = time.monotonic()
-            bar.close()
-            workers.start(victim)  # whoever is first goes on
-            wait_for_more(stage, run, met)
-            assert time.monotonic() - died < TAKEN_OVER
+        kill_and_wait(stage, run, workers, "match_key", first)
+        stage.find_halted("activity_contact")
+        with ExitStack() as last:
+            last.enter_context(stage.barred("sync_run"))
+            second.close()
+            kill_and_wait(stage, run, workers, "sync_run", last)
     check_all_is_done_once(stage, run)
+
+
+def kill_and_wait(stage: Stage, run: str, workers: Workers, table: str, bar: ExitStack) -> None:
+    """Kills who has halted before the table; another one, whoever is first, goes on."""
+    victim, met = stage.find_halted(table), count_met(stage, run)
+    workers.signal(victim, signal.SIGKILL)
+    died = time.monotonic()
+    bar.close()
+    workers.start(victim)
+    wait_for_more(stage, run, met)
+    assert time.monotonic() - died < TAKEN_OVER
 
 
 def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
@@ -80,11 +88,11 @@ def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: 
     wait_for_more(stage, run, 0)
     wait_until(lambda: not workers.is_writing("one"))
     workers.signal("one", signal.SIGSTOP)
+    stage.crm.disturb(**HASTE, latencyMs=150)
     died, met = time.monotonic(), count_met(stage, run)
     wait_for_more(stage, run, met)
     assert time.monotonic() - died < TAKEN_OVER
     workers.signal("one", signal.SIGCONT)
-    stage.crm.disturb(**HASTE, latencyMs=100)
     check_all_is_done_once(stage, run)
 
 
@@ -93,7 +101,7 @@ def test_scenario_7_a_run_is_paused_that_nobody_carries_out_any_more(stage: Stag
         workers.start("one")
         integration = stage.gateway.connect()
         run = stage.gateway.start(integration)
-        workers.signal(stage.find_halted(), signal.SIGKILL)
+        workers.signal(stage.find_halted("activity_contact"), signal.SIGKILL)
         stage.gateway.do("pauseIntegration", "", integrationId=integration)
     workers.start("two")
     assert stage.gateway.wait(run, "WAITING", seconds=TAKEN_OVER)["recordsCreated"] > 0

@@ -172,7 +172,7 @@ def test_a_quota_that_is_used_up_is_waited_for_until_it_is_there_again(stage: St
 def test_a_database_that_goes_away_for_a_moment_ends_nothing(stage: Stage, connected: str) -> None:
     with stage.barred("activity_contact"):
         run = stage.gateway.start(connected)
-        stage.find_halted()
+        stage.find_halted("activity_contact")
         stage.cut_connections()
     ended = stage.gateway.wait(run)
     assert (ended["status"], ended["recordsCreated"]) == ("SUCCEEDED", len(stage.crm.ids()))
