@@ -63,6 +63,18 @@ class Pipeline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Credential:
+    """What opens an account. Never shown: its texts are not in its repr."""
+
+    kind: CredentialKind
+    token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    """What a newer token is got with; None where the token has no end."""
+    expires_at: float | None = None
+    """When the token ends, in seconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """Whose account a credential opens."""
 
@@ -240,6 +252,23 @@ class Remedy:
     """Seconds for which nobody should call, where a Retryable asks for that."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OAuth:
+    """How a user consents, and how tokens come of it: RFC 6749, the authorization code grant, as a confidential client."""
+
+    default_url: str
+    """The vendor's host; the paths below it stay where a setting names another host."""
+    authorize: str
+    token: str
+    revoke: str | None = None
+    sends_scopes: bool = True
+    """False: the vendor's console fixes them, and the address to consent at names none."""
+    refusals: tuple[str, ...] = ("access_denied",)
+    """What the callback's `error` says where the user has refused; anything else is a failure."""
+    host: str | None = None
+    """The path in a token answer of the address at which the account has its own API."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Connector:
     """All that is known of one CRM."""
@@ -253,6 +282,8 @@ class Connector:
     """The header that carries the credential, and its value as a format of {token}."""
     scopes: tuple[str, ...]
     """What an OAuth client of ours asks for."""
+    oauth: OAuth | None = None
+    """How it is connected by consent; None where only tokens are taken."""
     settings: tuple[str, ...]
     """The environment variables of the OAuth client."""
     setup_url: str

@@ -35,9 +35,9 @@ QUEUED = "SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind
 WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE id = %(id)s RETURNING *"
 
 INSERT = """
-INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, counts, api_calls, claim,
+INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, scope, counts, api_calls, claim,
   cancel_requested, trigger, created_at, updated_at)
-VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, '{}', 0, 0, false, %(trigger)s, now(), now())
+VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, '{}', '{}', 0, 0, false, %(trigger)s, now(), now())
 RETURNING *
 """
 

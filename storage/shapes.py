@@ -51,6 +51,8 @@ class SyncKind(Enum):
     """What a run reads."""
 
     FULL = "FULL"
+    DELTA = "DELTA"
+    SELECTIVE = "SELECTIVE"
 
 
 class SyncStatus(Enum):

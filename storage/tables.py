@@ -15,6 +15,9 @@ from storage.shapes import IntegrationStatus, Plan, Role, SyncStatus
 
 MOMENT = DateTime(True)
 
+SLIPS_IN = "kind = 'SELECTIVE'"
+"""Runs that do not wait for a longer one of their integration: their pages come between its pages."""
+
 
 # ---------------------------------------------------------------- the unified records
 
@@ -149,6 +152,16 @@ class MatchKey(SQLModel, table=True):
     record_id: UUID
 
 
+class MergedRecord(SQLModel, table=True):
+    """A unified record that has become part of another one: its id leads there."""
+
+    __tablename__ = "merged_record"
+    __table_args__ = (Index("ix_merged_record_record", "record_id"),)
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    record_id: UUID
+
+
 class CrmUser(SQLModel, table=True):
     """A user of a CRM: who owns what there."""
 
@@ -207,11 +220,36 @@ class Integration(SQLModel, table=True):
     account_url: str | None = None
     account_user_id: str | None = None
     record_types: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    filter: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    """Which records its runs take: {"contactKinds": […], "updatedSince": time, "createdSince": time}."""
+    watermarks: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
+    """external type -> the CRM's time up to which its changes are here; none before a FULL has ended."""
+    health: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    """What the last check found: {"ok", "checkedAt", "latencyMs", "missingScopes", "message"}."""
+    pending_until: datetime | None = Field(default=None, sa_type=MOMENT)
+    """While nobody has consented yet: from then on it is as if it had never been."""
+    same_as: UUID | None = None
+    """Consent was for an account that was here already: this id leads to that integration."""
     last_synced_at: datetime | None = Field(default=None, sa_type=MOMENT)
     last_error: str | None = None
     connected_by: UUID | None = None
     created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
     updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+class OauthState(SQLModel, table=True):
+    """A consent that somebody was sent to the CRM for. It is good for one answer, and the row goes with it."""
+
+    __tablename__ = "oauth_state"
+    __table_args__ = (Index("ix_oauth_state_integration", "integration_id"),)
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    """Of the state: who reads the table cannot answer in anybody's place."""
+    workspace_id: UUID
+    integration_id: UUID = Field(foreign_key="integration.id", ondelete="CASCADE")
+    display_name: str | None = None
+    member_id: UUID | None = None
+    return_to: str | None = None
+    expires_at: datetime = Field(sa_type=MOMENT)
 
 
 class SyncRun(SQLModel, table=True):
@@ -222,10 +260,10 @@ class SyncRun(SQLModel, table=True):
         Index(
             "uq_sync_run_writing",
             "integration_id",
+            text(f"({SLIPS_IN})"),
             unique=True,
             postgresql_where=text("status IN ('RUNNING', 'WAITING')"),
         ),
-        Index("uq_sync_run_queued", "integration_id", "kind", unique=True, postgresql_where=text("status = 'QUEUED'")),
         Index("ix_sync_run_created", "workspace_id", "created_at", "id"),
         Index("ix_sync_run_integration", "integration_id", "created_at", "id"),
     )
@@ -235,8 +273,10 @@ class SyncRun(SQLModel, table=True):
     kind: str
     status: str = SyncStatus.QUEUED.value
     record_types: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    scope: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    """What was asked for beside the types: {"records": [[external type, id], …], "filter": {…}, "limit": number}."""
     cursor: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    """Where the next page begins: {"listing": number, "page": the CRM's own cursor}; null before the first page."""
+    """Where the next page begins: {"listing": number, "page": the CRM's own cursor, …}; null before the first page."""
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     """external type -> {"fetched": …, "created": …, "updated": …, "skipped": …, "archived": …, "failed": …}"""
     api_calls: int = 0
@@ -288,3 +328,16 @@ class RateWindow(SQLModel, table=True):
     resets_at: datetime | None = Field(default=None, sa_type=MOMENT)
     blocked_until: datetime | None = Field(default=None, sa_type=MOMENT)
     updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
+class OauthGrant(SQLModel, table=True):
+    """Which integrations, of whatever workspace, live on a user's consent: the last one to leave revokes it. No row-level
+    security, and nothing here but ids."""
+
+    __tablename__ = "oauth_grant"
+    __table_args__ = (Index("ix_oauth_grant_user", "crm", "account_id", "user_id"),)
+    WITHOUT_WORKSPACE: ClassVar[bool] = True
+    integration_id: UUID = Field(primary_key=True)
+    crm: str
+    account_id: str
+    user_id: str

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
 
+from connectors.calls import Calls
 from connectors.client import Client
+from connectors.declaration import Credential
 from connectors.errors import Reauthorize
 from connectors.http import Http
 from connectors.pacing import Ledger
 from connectors.registry import CONNECTORS
 from storage.secrets import Keyring
+from storage.shapes import CredentialKind
 from storage.tables import Integration
 
 
@@ -29,9 +33,14 @@ class Clients:
 
     def with_token(self, crm: str, token: str) -> Client:
         """A client for a token of which nothing is known yet."""
+        return self.with_credential(crm, Credential(kind=CredentialKind.API_TOKEN, token=token))
+
+    def with_credential(self, crm: str, credential: Credential, **known: Any) -> Client:
+        """A client for a credential; `known` is what `Calls` can be told of its account."""
         connector = CONNECTORS[crm]
-        url = self.api_urls.get(crm, connector.default_api_url)
-        return Client(connector, token=token, api_url=url, account=None, ledger=self.ledger, http=self.http)
+        url = self.api_urls.get(crm, connector.default_api_url).rstrip("/")
+        known = {"account": None, **known}
+        return Client(Calls(connector, credential, url, ledger=self.ledger, http=self.http, **known))
 
     async def open(self, integration: Integration) -> Client:
         """A client with the integration's own credential. Raises Reauthorize where it has none."""
@@ -40,10 +49,13 @@ class Clients:
         secret = orjson.loads(
             self.keyring.open(integration.credentials, workspace=integration.workspace_id, integration=integration.id)
         )
-        client = self.with_token(integration.crm, secret["token"])
-        client.integration = str(integration.id)
-        client.account, client.account_url = integration.account_id, integration.account_url
-        return client
+        return self.with_credential(
+            integration.crm,
+            Credential(kind=CredentialKind(integration.credential_kind), token=secret["token"]),
+            account=integration.account_id,
+            account_url=integration.account_url,
+            integration=str(integration.id),
+        )
 
     def seal(self, token: str, *, workspace: UUID, integration: UUID) -> bytes:
         """A token as it is stored."""

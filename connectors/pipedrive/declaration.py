@@ -1,6 +1,6 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
-from connectors.declaration import Connector, ExternalType, Limit, Listing, Lookup, Paging, Rate, Remedy, Source
+from connectors.declaration import Connector, ExternalType, Limit, Listing, Lookup, OAuth, Paging, Rate, Remedy, Source
 from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
 from connectors.pipedrive.activities import (
     always_note,
@@ -304,7 +304,7 @@ FIELDS = {
 CONNECTOR = Connector(
     name="PIPEDRIVE",
     label="Pipedrive",
-    credential_kinds=(CredentialKind.API_TOKEN,),
+    credential_kinds=(CredentialKind.OAUTH2, CredentialKind.API_TOKEN),
     auth={
         CredentialKind.API_TOKEN: ("x-api-token", "{token}"),
         CredentialKind.OAUTH2: ("authorization", "Bearer {token}"),
@@ -320,6 +320,16 @@ CONNECTOR = Connector(
         "recents:read",
         "webhooks:full",
         "contact-fields:full",
+    ),
+    # https://pipedrive.readme.io/docs/marketplace-oauth-authorization
+    oauth=OAuth(
+        default_url="https://oauth.pipedrive.com",
+        authorize="/oauth/authorize",
+        token="/oauth/token",  # noqa: S106 # a path
+        revoke="/oauth/revoke",
+        sends_scopes=False,
+        refusals=("user_denied", "access_denied"),
+        host="api_domain",
     ),
     settings=("PIPEDRIVE_CLIENT_ID", "PIPEDRIVE_CLIENT_SECRET"),
     setup_url="https://developers.pipedrive.com",

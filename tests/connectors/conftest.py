@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from connectors.calls import Calls
 from connectors.client import Client
+from connectors.declaration import Credential
 from connectors.http import Http, open_http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
+from storage.shapes import CredentialKind
 
 BASE = "https://crm.example/pipedrive"
 
@@ -63,14 +66,16 @@ def make_client(
     account_url: str | None = "https://acme.pipedrive.com",
 ) -> Client:
     return Client(
-        CONNECTORS["PIPEDRIVE"],
-        token=token,
-        api_url=api_url,
-        account=account,
-        account_url=account_url,
-        ledger=ledger,
-        http=http,
-        integration="integration-1",
-        pause=time.pause,
-        clock=time.clock,
+        Calls(
+            connector=CONNECTORS["PIPEDRIVE"],
+            credential=Credential(kind=CredentialKind.API_TOKEN, token=token),
+            api_url=api_url,
+            account=account,
+            account_url=account_url,
+            ledger=ledger,
+            http=http,
+            integration="integration-1",
+            pause=time.pause,
+            clock=time.clock,
+        )
     )

@@ -60,7 +60,7 @@ async def test_identify_tells_the_account_and_counts_its_calls_for_it(
     assert (identity.account_id, identity.account_name) == ("42", "Acme")
     assert identity.account_url == "https://acme.pipedrive.com"
     assert (identity.user.external_id, identity.user.name, identity.user.email) == ("5", "Rae Rep", "rep@example.com")
-    assert client.account == "42"
+    assert client.wire.account == "42"
     assert {account for _, account, _ in ledger.windows} == {"42"}
     burst = (await client.budget())[0]
     assert (burst.window, burst.limit, burst.remaining) == (BudgetWindow.BURST, 4, 3)

@@ -10,8 +10,9 @@ import httpx
 import pytest
 import respx
 
+from connectors.calls import Calls
 from connectors.client import Client
-from connectors.declaration import Connector, ExternalType, Listing, Lookup
+from connectors.declaration import Connector, Credential, ExternalType, Listing, Lookup
 from connectors.errors import CrmError
 from connectors.http import Http
 from connectors.pacing import MemoryLedger
@@ -58,15 +59,17 @@ def put(body: dict[str, Any], path: str, value: Any) -> None:
 def make(connector: Connector, time: Time, http: Http) -> Client:
     ledger = MemoryLedger(clock=time.clock)
     return Client(
-        connector,
-        token=SECRET,
-        api_url=BASE,
-        account="1",
-        account_url="https://x.invalid",
-        ledger=ledger,
-        http=http,
-        pause=time.pause,
-        clock=time.clock,
+        Calls(
+            connector=connector,
+            credential=Credential(kind=connector.credential_kinds[-1], token=SECRET),
+            api_url=BASE,
+            account="1",
+            account_url="https://x.invalid",
+            ledger=ledger,
+            http=http,
+            pause=time.pause,
+            clock=time.clock,
+        )
     )
 
 
@@ -144,7 +147,7 @@ async def test_a_list_is_asked_page_by_page_to_its_end(
     assert two.next is None
     asked = [dict(call.request.url.params) for call in route.calls]
     assert asked == [{**paging.size, **listing.params}, {**paging.size, **listing.params, paging.param: "500"}]
-    header, form = connector.auth[connector.credential_kinds[0]]
+    header, form = connector.auth[connector.credential_kinds[-1]]
     assert {call.request.headers[header] for call in route.calls} == {form.format(token=SECRET)}
     assert all(SECRET not in str(call.request.url) for call in route.calls)
 
@@ -196,7 +199,7 @@ async def test_an_error_is_named_by_remedy_and_tells_no_secret(
     headers = {connector.request_id: "request-1"}
     crm.get(listing.path).mock(return_value=httpx.Response(status, json=body, headers=headers))
     client = make(connector, time, http)
-    client.integration = "integration-1"
+    client.wire.integration = "integration-1"
 
     with pytest.raises(CrmError) as caught:
         await client.page(listing, None)

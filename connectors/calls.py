@@ -1,0 +1,231 @@
+"""Calls to one account over the wire: whose host, which credential, within its limits, made again where that can help."""
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from connectors.answers import Answer, make_error, read_answer, reset_seconds, told_limits, told_seconds
+from connectors.declaration import Connector, Credential
+from connectors.errors import QuotaExhausted, Reauthorize, Retryable, Unsupported
+from connectors.http import BROKEN, REFUSED, Http
+from connectors.pacing import Ledger, Reservation, backoff, come_again
+
+TRIES = 5
+PATIENCE = 60.0
+"""Seconds that a call waits for its turn; a longer wait is the caller's to plan."""
+SWIFT, STRETCH = 0.02, 0.05
+"""Seconds: an answer slower than the first was perhaps counted later than it was sent, by up to the second."""
+RENEWALS = 3
+"""Of the token within one call: others may use up a new one before this call has got through."""
+EARLY = 300.0
+"""Seconds before its end at which a token is renewed."""
+SENDABLE = re.compile(r"[\x21-\x7e]{1,4096}")
+
+Renew = Callable[[str], Awaitable[Credential]]
+"""A credential that is newer than the one with this token. Raises Reauthorize where there will be none."""
+
+
+@dataclass
+class Calls:
+    """What it takes to call one account of one CRM, as one credential opens it."""
+
+    connector: Connector
+    credential: Credential
+    api_url: str
+    account: str | None
+    ledger: Ledger
+    http: Http
+    integration: str = ""
+    account_url: str | None = None
+    locate: Callable[[], Awaitable[object]] | None = None
+    """Finds the account's own host."""
+    renew: Renew | None = None
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    made: int = 0
+    """How many calls it has made so far."""
+    ahead: float = 0.0
+    """Seconds by which the CRM's clock is ahead of ours, as its answers tell."""
+    accepted: str = ""
+    """The token that the CRM took last: where it refuses it then, the token has ended."""
+    renewed: str = ""
+    """The token that the last renewal gave."""
+
+    @property
+    def key(self) -> str:
+        """Whose limits the calls count against: the account's, or before it is known the credential's."""
+        return self.account or "token-" + hashlib.sha256(self.credential.token.encode()).hexdigest()[:16]
+
+    @property
+    def base(self) -> str:
+        """The account's own host, once known, in the place of the vendor's; a host given by a setting stays."""
+        own, connector = self.account_url, self.connector
+        if self.api_url == connector.default_api_url and own and re.fullmatch(connector.account_host, own):
+            return own
+        return self.api_url
+
+    async def get(self, path: str, params: Mapping[str, str], cost: int, *, search: bool = False) -> Answer:
+        """A call that reads, made again as long as that can help."""
+        await self._locate(path)
+        failure, refused, renewals, attempt = self._unreachable(), 0, 0, 0
+        while attempt < TRIES:
+            token = await self._find_token()
+            reservation = await self._reserve(cost, search=search)
+            answer = await self._send(reservation, path, params, token)
+            if answer is not None and answer.ok:
+                return answer
+            if answer is not None and answer.status == 401 and renewals < RENEWALS and await self._renew_refused(token):
+                renewals += 1
+                continue
+            attempt += 1
+            if answer is not None and answer.status == 429:
+                refused += 1
+                failure = await self._limited(reservation, answer, refused)
+                continue  # the ledger now knows when the next try may be sent
+            failure = await self._failed(reservation, answer)
+            if attempt < TRIES:
+                await self.pause(backoff(attempt - 1, told=failure.after))
+        raise failure
+
+    def now(self) -> datetime:
+        """The time by the CRM's clock, as far as its answers have told it."""
+        return datetime.fromtimestamp(self.wall() + self.ahead, UTC)
+
+    async def _locate(self, path: str) -> None:
+        """An account's own host is asked for before the first call that has to go there."""
+        if self.locate is None or self.account_url is not None or self.api_url != self.connector.default_api_url:
+            return
+        if path not in {one.path for one in self.connector.identity.listings}:
+            await self.locate()
+
+    # ------------------------------------------------------------ the credential
+
+    async def _find_token(self) -> str:
+        """The token to call with, renewed shortly before its end."""
+        ends = self.credential.expires_at
+        if self.renew and ends is not None and ends - self.wall() < EARLY:
+            self.credential = await self.renew(self.credential.token)
+        if SENDABLE.fullmatch(self.credential.token) is None:
+            raise Reauthorize("There is no usable token.", crm=self.connector.name, integration=self.integration)
+        return self.credential.token
+
+    async def _renew_refused(self, token: str) -> bool:
+        """A newer token in the place of one that the CRM refuses. One that was just renewed and never worked is not renewed
+        again: the CRM would refuse the next one too."""
+        if self.renew is None:
+            return False
+        if token == self.credential.token:
+            if token == self.renewed and token != self.accepted:
+                return False
+            self.credential = await self.renew(token)
+            self.renewed = self.credential.token
+        return True
+
+    # ------------------------------------------------------------ one call
+
+    async def _failed(self, reservation: Reservation, answer: Answer | None) -> Retryable:
+        """Why the call failed, where trying again at once can help; raises where it cannot."""
+        if answer is None:
+            return self._unreachable()
+        error = make_error(self.connector, answer, self.integration)
+        if isinstance(error, Retryable):
+            if answer.status >= 500 and (error.after or 0) <= PATIENCE:
+                return error
+            await self.ledger.settle(reservation, blocked=error.after)
+        raise error
+
+    async def _reserve(self, cost: int, *, search: bool) -> Reservation:
+        """Wait for a place in the account's limits."""
+        connector = self.connector
+        while True:
+            reservation = await self.ledger.reserve(connector.name, self.key, connector.limits, cost, search=search)
+            if reservation.taken:
+                return reservation
+            if reservation.until is not None:
+                raise self._exhausted(reservation.until)
+            if reservation.wait_seconds > PATIENCE * 1.1:
+                message = f"{connector.label} asked not to be called for a while."
+                raise self.retryable(message, after=reservation.wait_seconds)
+            await self.pause(come_again(reservation.wait_seconds))
+
+    async def _send(self, reservation: Reservation, path: str, params: Mapping[str, str], token: str) -> Answer | None:
+        """One call over the wire at its time; None where no whole answer came."""
+        due = self.clock() + reservation.wait_seconds
+        if reservation.wait_seconds > 0:
+            await self.pause(reservation.wait_seconds)
+        header, form = self.connector.auth[self.credential.kind]
+        headers = {header: form.format(token=token), "accept": "application/json"}
+        late = self.clock() - due
+        self.made += 1
+        try:
+            response = await self.http.get(self.base + path, params=dict(params), headers=headers)
+        except BROKEN:
+            await self.ledger.settle(reservation, late=late)
+            return None
+        except REFUSED as error:
+            raise Unsupported(
+                f"The address of {self.connector.label} is not usable.", crm=self.connector.name
+            ) from error
+        late += min(STRETCH, max(0.0, self.clock() - due - late - SWIFT))
+        self.ahead = told_time(response.headers.get("date"), self.wall()) or self.ahead
+        answer = read_answer(self.connector, response)
+        if answer is not None and answer.ok:
+            self.accepted = token
+        if answer is None or answer.status != 429:
+            told = told_limits(self.connector, answer) if answer else None
+            await self.ledger.settle(reservation, late=late, told=told)
+        return answer
+
+    async def _limited(self, reservation: Reservation, answer: Answer, refused: int) -> Retryable:
+        """The `refused`-th 429 to a call: everybody waits as told. Raises QuotaExhausted where the day's budget is used up.
+
+        Vendors answer both alike. It is the day's where the answer says so or asks for a long wait; and where the answer
+        tells nothing, none of our calls were in the window, and it is a 429 still.
+        """
+        connector = self.connector
+        told, limits = told_seconds(answer), told_limits(connector, answer)
+        rolling = {limit.window: limit.seconds or 0 for limit in connector.limits if limit.rolling}
+        empty = {window for window, (_, left) in limits.items() if left == 0}
+        has_day = any(left for window, (_, left) in limits.items() if window not in rolling)
+        if told is not None and told > PATIENCE:
+            await self.ledger.settle(reservation, told=limits, exhausted=told)
+            raise self._exhausted(datetime.now(UTC) + timedelta(seconds=told))
+        still = (
+            told is None
+            and not has_day
+            and reservation.quiet
+            and refused > (TRIES - 1 if empty & rolling.keys() else 1)
+        )
+        if still or empty - rolling.keys():
+            await self.ledger.settle(reservation, told=limits, exhausted=0)
+            until = (await self.ledger.reserve(connector.name, self.key, connector.limits, 0)).until
+            raise self._exhausted(until or datetime.now(UTC) + timedelta(hours=1))
+        if told is None:
+            told = max(reset_seconds(connector, answer) or 0, *rolling.values(), 1) * 2.0 ** (refused - 1)
+        after = backoff(0, told=min(PATIENCE, max(told, 1.0)))  # some tell 0
+        await self.ledger.settle(reservation, told=limits, blocked=after)
+        return self.retryable(f"{connector.label} is asked too often (HTTP 429).", after=after, status=429)
+
+    def _exhausted(self, until: datetime) -> QuotaExhausted:
+        message = f"The daily quota of the {self.connector.label} account is used up."
+        return QuotaExhausted(message, until=until, crm=self.connector.name, integration=self.integration)
+
+    def _unreachable(self) -> Retryable:
+        return self.retryable(f"{self.connector.label} cannot be reached, or its answers are cut off.")
+
+    def retryable(self, message: str, *, after: float | None = None, status: int | None = None) -> Retryable:
+        return Retryable(message, after=after, crm=self.connector.name, integration=self.integration, status=status)
+
+
+def told_time(date: str | None, now: float) -> float | None:
+    """Seconds by which the clock of an answer's Date is ahead; None where it has none that can be read."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - now
+    except ValueError:
+        return None
