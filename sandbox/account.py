@@ -9,7 +9,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from sandbox.calls import Calls
-from sandbox.disturb import commit_all, pick_dropped, share_time, withhold
+from sandbox.disturb import commit_all, pick_dropped, purge_deleted, share_time, withhold
 from sandbox.faults import Faults, check_faults
 from sandbox.table import Key, Table
 
@@ -56,6 +56,7 @@ class Account(ABC):
         """Applies the faults that touch data."""
         for name, table in self.tables.items():
             commit_all(table)
+            purge_deleted(table, purging=self.faults.get("purgeDeleted", False))
             self.dropped[name] = pick_dropped(table, self.faults.get("dropFromLists", 0))
             withhold(table, self.faults.get("lateCommits", 0))
             if shared := self.faults.get("sameTime", 0):
@@ -70,8 +71,9 @@ class Account(ABC):
 
 @dataclass(frozen=True)
 class Crm:
-    """One CRM: its accounts, the large one first, and the routes below its prefix."""
+    """One CRM: its accounts, the large one first, and below its prefix the routes and the consent page."""
 
     name: str
     accounts: Sequence[Account]
     routes: Sequence[BaseRoute]
+    authorize: str

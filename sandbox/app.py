@@ -44,7 +44,8 @@ def index_route(crms: dict[str, Crm]) -> Route:
 def describe(crms: dict[str, Crm]) -> list[str]:
     lines = ["CRMs, simulated. Nothing here is real, and nothing leaves this machine.", ""]
     for crm in crms.values():
-        lines.append(f"/{crm.name}")
+        lines += [f"/{crm.name}"]
+        lines += [f"  authorize at /{crm.name}{crm.authorize}?client_id=any&redirect_uri=http://...&state=..."]
         for number, account in enumerate(crm.accounts, 1):
             held = ", ".join(f"{count} {name}" for name, count in account.counts().items())
             lines.append(f"  account {number}, token {account.token}: {held}")

@@ -29,6 +29,14 @@ def commit_all(table: Table) -> None:
         row.withheld = False
 
 
+def purge_deleted(table: Table, *, purging: bool) -> None:
+    """Takes deleted records away for good, those of now and, while `purging`, each that is deleted."""
+    table.purges = purging
+    if purging:
+        table.orders.clear()
+        table.rows = {key: row for key, row in table.rows.items() if table.is_live(row.record)}
+
+
 def commit_late(table: Table, order: str, passed: Row | None) -> None:
     """Lets withheld rows appear which a list has passed; `passed` is its last row so far, or None at its end.
 

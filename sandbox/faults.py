@@ -1,5 +1,6 @@
 """The faults an account can be told to have: which there are, what they take, what is left of them."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,10 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(is_text(name) for name in value)
+
+
 STATUS_PARTS: dict[str, Callable[[Any], bool]] = {"code": is_code, "times": is_count, "path": is_text}
 
 
@@ -60,12 +65,17 @@ class Fault:
 
 
 FAULTS = {
-    "status": Fault('400 to 599, or {"code": 503, "times": 3, "path": "/api/v2/persons"}', is_status),
+    "status": Fault('400 to 599, or {"code": 503, "times": 3, "path": "/api/v2/persons" or "/oauth/token"}', is_status),
     "latencyMs": Fault("milliseconds", is_amount),
     "limits": Fault('"none", or calls by window: {"BURST": 4, "SEARCH": 2, "DAY": 1000}', is_limits),
     "retryAfter": Fault("true or false", is_flag),
     "cutEvery": Fault("n: every n-th answer", is_positive),
     "refuseToken": Fault("true or false", is_flag),
+    "expireTokensAfter": Fault("n: the API calls that each access token may make", is_count),
+    "refuseRefresh": Fault("true or false", is_flag),
+    "omitRefreshToken": Fault("true or false", is_flag),
+    "rotateRefreshToken": Fault("true or false", is_flag),
+    "withoutScopes": Fault('scopes that new access tokens lack: ["leads:full"]', is_names),
     "timeoutAfterCommit": Fault("the next n creates", is_count),
     "listEndsEarly": Fault("0 to 1: the part of a list that is shown", is_part),
     "emptyPage": Fault("n: the n-th page", is_positive),
@@ -73,6 +83,7 @@ FAULTS = {
     "lateCommits": Fault("so many records of each type", is_count),
     "editWhilePaging": Fault("so many records between two pages", is_count),
     "sameTime": Fault("so many records of each type", is_count),
+    "purgeDeleted": Fault("true or false: deleted records are gone for good, as after the vendor's 30 days", is_flag),
     "searchLagSeconds": Fault("seconds", is_amount),
     "dailyQuota": Fault("calls left today", is_count),
 }
@@ -100,6 +111,7 @@ class Faults:
     silenced: int = 0
     served: int = 0
     pages: dict[str, int] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.given.get(name, default)
@@ -115,6 +127,18 @@ class Faults:
             return None
         self.failed += 1
         return int(asked["code"])
+
+    def named_status(self, path: str, below: str) -> int | None:
+        """As `status`, where the fault names a path `below`, and only then."""
+        asked = self.get("status")
+        named = isinstance(asked, dict) and asked.get("path", "").startswith(below)
+        return self.status(path) if named else None
+
+    def wears_out(self, token: str) -> bool:
+        """Whether this call, counted here, is one more than the access token may make."""
+        most = self.get("expireTokensAfter")
+        self.made[token] += 1
+        return most is not None and self.made[token] > most
 
     def cuts(self) -> bool:
         """Whether this answer, counted here, is one to break off."""

@@ -51,6 +51,7 @@ class Table:
         self.rows: dict[Key, Row] = {}
         self.orders: dict[str, list[Entry]] = {}
         self.last_id = 0
+        self.purges = False  # deleted records are not kept
 
     def next_id(self) -> int:
         self.last_id += 1
@@ -83,6 +84,8 @@ class Table:
             if old is not None:
                 del order[bisect_left(order, entry(old, name))]
             insort(order, entry(record, name))
+        if self.purges and not self.is_live(record):
+            self.drop(key)
         return row
 
     def drop(self, key: Key) -> None:

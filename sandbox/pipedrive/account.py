@@ -1,8 +1,11 @@
 """A Pipedrive company: its users and fields, its tables, its limits."""
 
+from collections import defaultdict
+from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from sandbox.account import Account
+from sandbox.grants import Grants
 from sandbox.limits import Budget, Window
 from sandbox.pipedrive.company import (
     Profile,
@@ -20,7 +23,6 @@ from sandbox.table import Json, Table
 
 SEAT_TOKENS = 30_000  # a day, by the Lite plan
 WINDOW_SECONDS = 2
-BURST = {"BURST": 20, "SEARCH": 10}  # calls per window, by the Lite plan
 
 
 def is_kept(record: Json) -> bool:
@@ -42,6 +44,7 @@ class Company(Account):
         self.settings = {"Pipeline": Table("name", write_v2, is_kept), "Stage": Table("name", write_v2, is_kept)}
         self.make_data(size, seed, broken)
         self.reset_limits()
+        self.grants = Grants(self.make_access, self.make_refresh)
 
     def fill(self, size: int, seed: int, broken: int) -> None:
         self.users: list[Json] = make_users(self.profile)
@@ -55,7 +58,8 @@ class Company(Account):
             self.tables[kind].load(records)
 
     def reset_limits(self) -> None:
-        self.windows = {name: Window(WINDOW_SECONDS) for name in BURST}
+        """Each token has windows of its own, by name; the daily budget is the company's."""
+        self.windows: defaultdict[tuple[str, str], Window] = defaultdict(lambda: Window(WINDOW_SECONDS))
         self.budget = Budget()
 
     def table(self, kind: str) -> Table:
@@ -63,6 +67,12 @@ class Company(Account):
 
     def daily_tokens(self) -> int:
         return SEAT_TOKENS * sum(1 for user in self.users if user["active_flag"])
+
+    def make_access(self) -> str:
+        return f"v1u:{token_urlsafe(90)}"
+
+    def make_refresh(self) -> str:
+        return f"{self.profile.company_id}:{self.me()['id']}:{token_hex(20)}"
 
     def user(self, key: Any) -> Json | None:
         return next((user for user in self.users if user["id"] == key), None)

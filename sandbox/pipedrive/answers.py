@@ -48,16 +48,20 @@ def missing(what: str) -> VendorError:
     return fail(404, f"{what} was not found", "Object was not found.")
 
 
+def refuse_entry(status: int, error: str) -> VendorError:
+    """The answer of the gateway before the API."""
+    info = "Please check developers.pipedrive.com"
+    return VendorError(status, {"success": False, "error": error, "errorCode": status, "error_info": info})
+
+
 def unauthorized() -> VendorError:
-    return VendorError(
-        401,
-        {
-            "success": False,
-            "error": "unauthorized access",
-            "errorCode": 401,
-            "error_info": "Please check developers.pipedrive.com",
-        },
-    )
+    refusal = refuse_entry(401, "unauthorized access")
+    refusal.answer.headers["x-401-by-gw"] = "true"
+    return refusal
+
+
+def out_of_scope() -> VendorError:
+    return refuse_entry(403, "Scope and URL mismatch")
 
 
 ERRORS = {

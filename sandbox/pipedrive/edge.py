@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.limits import whole_seconds
-from sandbox.pipedrive.account import BURST, WINDOW_SECONDS, Company
-from sandbox.pipedrive.answers import Answer, VendorError, fail, faulty, over_limit, unauthorized
+from sandbox.pipedrive.account import WINDOW_SECONDS, Company
+from sandbox.pipedrive.answers import Answer, VendorError, fail, faulty, out_of_scope, over_limit, unauthorized
 from sandbox.pipedrive.call import Call
+from sandbox.pipedrive.credential import Credential
 from sandbox.pipedrive.routes import Endpoint, canonical, find_endpoint
 from sandbox.wire import MEDIA_TYPE, Cut
 
@@ -18,29 +19,35 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def make_routes(companies: Sequence[Company]) -> list[Route]:
-    by_token = {company.token: company for company in companies}
-
     async def api(request: Request) -> Response:
-        company = by_token.get(read_token(request))
-        if company is None:
-            return respond(unauthorized().answer, {"x-401-by-gw": "true"})
-        return await serve(company, request)
+        credential = find_credential(companies, request)
+        if credential is None:
+            return respond(unauthorized().answer, {})
+        return await serve(credential, request)
 
     return [Route(f"/{prefix}/{{path:path}}", api, methods=METHODS) for prefix in ("api", "v1")]
 
 
-def read_token(request: Request) -> str:
-    bearer = request.headers.get("authorization", "")
-    return request.headers.get("x-api-token") or bearer.removeprefix("Bearer ")
+def find_credential(companies: Sequence[Company], request: Request) -> Credential | None:
+    """The API token of a company, else a token of one of its grants, a dead one too; None for what nobody knows."""
+    key = request.headers.get("x-api-token")
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    for company in companies:
+        if key == company.token:
+            return Credential(company, key)
+        access = company.grants.accesses.get(bearer)
+        if access and not key and scheme.lower() == "bearer":
+            return Credential(company, bearer, access)
+    return None
 
 
 def respond(answer: Answer, headers: dict[str, str]) -> Response:
     return Response(answer.body, answer.status, {**headers, **answer.headers}, MEDIA_TYPE)
 
 
-async def serve(company: Company, request: Request) -> Response:
-    faults = company.faults
-    await asyncio.sleep(faults.get("latencyMs", 0) / 1000)
+async def serve(credential: Credential, request: Request) -> Response:
+    company = credential.company
+    await asyncio.sleep(company.faults.get("latencyMs", 0) / 1000)
     content = await request.body()
     called = request.url.path.removeprefix(request.scope.get("root_path", ""))
     path = canonical(called)
@@ -48,30 +55,31 @@ async def serve(company: Company, request: Request) -> Response:
     media = request.headers.get("content-type", "")
     call = Call(company, path, args, request.query_params, content, media)
     try:
-        answer = admit(call, endpoint)
+        answer = admit(credential, call, endpoint)
     except VendorError as refusal:
         answer = refusal.answer
     template = endpoint.template if endpoint else path
     company.calls.note(request.method, template, called, request.url.query, answer.status)
-    response = respond(answer, limit_headers(company, endpoint))
-    if endpoint and endpoint.creates and answer.status < 300 and faults.silences():
+    response = respond(answer, limit_headers(credential, endpoint))
+    if endpoint and endpoint.creates and answer.status < 300 and company.faults.silences():
         return Cut(response, silent=True)
-    return Cut(response) if faults.cuts() else response
+    return Cut(response) if company.faults.cuts() else response
 
 
-def admit(call: Call, endpoint: Endpoint | None) -> Answer:
+def admit(credential: Credential, call: Call, endpoint: Endpoint | None) -> Answer:
     """Everything that may stand before the handler, in the vendor's order, then the handler."""
-    faults = call.company.faults
-    if faults.get("refuseToken"):
+    if not credential.enters():
         raise unauthorized()
-    status = faults.status(call.path)
+    status = call.company.faults.status(call.path)
     if status is not None:
         raise faulty(status)
-    take(call.company, endpoint)
+    take(credential, endpoint)
     if endpoint is None:
         raise fail(404, "Unknown method .")
     if endpoint.handler is None:
         raise fail(405, "Method not allowed")
+    if not credential.may(endpoint.needs()):
+        raise out_of_scope()
     if call.content and call.path.startswith("/api/v2/") and "json" not in call.media:
         raise fail(415, "Unsupported media type: only JSON is accepted")
     return endpoint.handler(call)
@@ -81,25 +89,20 @@ def window_of(endpoint: Endpoint | None) -> str:
     return "SEARCH" if endpoint and endpoint.search else "BURST"
 
 
-def limit_of(company: Company, name: str) -> int:
-    given = company.faults.get("limits", {})
-    vendors = company.daily_tokens() if name == "DAY" else BURST[name]
-    return int(given.get(name, vendors)) if isinstance(given, dict) else vendors
-
-
-def take(company: Company, endpoint: Endpoint | None) -> None:
+def take(credential: Credential, endpoint: Endpoint | None) -> None:
     """Counts the call, or refuses it with 429; a refused call does not count."""
-    window = company.windows[window_of(endpoint)]
-    cost = endpoint.cost if endpoint else 0
+    company, name = credential.company, window_of(endpoint)
+    window, cost = credential.window(name), endpoint.cost if endpoint else 0
     if company.faults.quota_left() == 0:
         raise refuse(company, company.budget.resets())
     if company.faults.get("limits") != "none":
-        if window.used() >= limit_of(company, window_of(endpoint)):
+        if window.used() >= credential.limit(name):
             raise refuse(company, window.resets())
-        if company.budget.used() + cost > limit_of(company, "DAY"):
+        if company.budget.used() + cost > credential.limit("DAY"):
             raise refuse(company, company.budget.resets())
         window.take()
     company.budget.take(cost)
+    company.calls.tokens += cost
     company.faults.served += 1
 
 
@@ -110,9 +113,9 @@ def refuse(company: Company, seconds: float) -> VendorError:
     return refusal
 
 
-def limit_headers(company: Company, endpoint: Endpoint | None) -> dict[str, str]:
-    name = window_of(endpoint)
-    window, limit, tokens = company.windows[name], limit_of(company, name), limit_of(company, "DAY")
+def limit_headers(credential: Credential, endpoint: Endpoint | None) -> dict[str, str]:
+    company, name = credential.company, window_of(endpoint)
+    window, limit, tokens = credential.window(name), credential.limit(name), credential.limit("DAY")
     left = 0 if company.faults.quota_left() == 0 else max(0, tokens - company.budget.used())
     return {
         "x-ratelimit-limit": str(limit),

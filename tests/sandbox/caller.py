@@ -13,15 +13,17 @@ TOKENS = {1: "sandbox-pipedrive", 2: "sandbox-pipedrive-2"}
 class Caller:
     """Calls one account's API by path below the CRM's prefix, and the control surface of that account."""
 
-    def __init__(self, client: httpx.AsyncClient, account: int = 1) -> None:
+    def __init__(self, client: httpx.AsyncClient, account: int = 1, bearer: str | None = None) -> None:
         self.client = client
         self.account = account
-        self.headers = {"x-api-token": TOKENS[account]}
+        self.headers = {"authorization": f"Bearer {bearer}"} if bearer else {"x-api-token": TOKENS[account]}
 
     async def call(self, method: str, path: str, body: Any = None, **params: Any) -> httpx.Response:
         content = None if body is None else json.dumps(body).encode()
         headers = self.headers | ({"content-type": "application/json"} if content else {})
-        return await self.client.request(method, f"/pipedrive{path}", content=content, params=params, headers=headers)
+        return await self.client.request(
+            method, f"/pipedrive{path}", content=content, params=params or None, headers=headers
+        )
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self.call("GET", path, **params)

@@ -31,7 +31,9 @@ async def test_the_log_counts_calls(crm: Caller) -> None:
     assert {"method": "GET", "path": "/api/v2/persons/{id}", "status": 200, "count": 2} in log["calls"]
     assert log["recent"][0]["path"] == "/api/v2/persons/1"
     assert log["recent"][0]["query"] == "include_fields=notes_count"
-    assert (await crm.control("DELETE", "requests")).json()["total"] == 0
+    assert log["tokens"] == 2 * 1 + 2 + 10
+    cleared = (await crm.control("DELETE", "requests")).json()
+    assert (cleared["total"], cleared["tokens"], cleared["recent"]) == (0, 0, [])
 
 
 async def test_new_data_clears_log_and_limits(crm: Caller) -> None:
@@ -51,7 +53,8 @@ async def test_new_data_clears_log_and_limits(crm: Caller) -> None:
         ("GET", "/_sandbox/pipedrive/weather", None, 404, "requests"),
         ("DELETE", "/_sandbox/pipedrive/counts", None, 405, "GET"),
         ("PUT", "/_sandbox/pipedrive/faults", {"rain": 1}, 400, "latencyMs"),
-        ("PUT", "/_sandbox/pipedrive/faults", {"expireTokensAfter": 1}, 400, "status"),
+        ("PUT", "/_sandbox/pipedrive/faults", {"expireTokensAfter": -1}, 400, "status"),
+        ("PUT", "/_sandbox/pipedrive/faults", {"withoutScopes": "leads:full"}, 400, "withoutScopes"),
         ("PUT", "/_sandbox/pipedrive/faults", {"listEndsEarly": 2}, 400, "listEndsEarly"),
         ("PUT", "/_sandbox/pipedrive/faults", {"limits": {"HOUR": 2}}, 400, "limits"),
         ("PUT", "/_sandbox/pipedrive/data", {"size": -1}, 400, "size"),
@@ -79,3 +82,6 @@ async def test_the_front_page_says_what_is_here(crm: Caller) -> None:
     assert page.startswith("CRMs, simulated")
     assert "token sandbox-pipedrive-2" in page
     assert "/_sandbox/pipedrive/faults" in page
+    assert "authorize at /pipedrive/oauth/authorize?client_id=" in page
+    for fault in ("expireTokensAfter", "withoutScopes", "purgeDeleted"):
+        assert f"  {fault}: " in page

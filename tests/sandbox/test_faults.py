@@ -182,3 +182,34 @@ async def test_faults_of_the_data_outlive_new_data(crm: Caller) -> None:
     await crm.faults(dropFromLists=1000)
     await crm.control("PUT", "data", {"size": 100})
     assert 88 <= len(await crm.every("/api/v2/persons")) < 100
+
+
+async def test_deleted_records_are_purged(crm: Caller) -> None:
+    since = {"since_timestamp": "2024-01-01 00:00:00", "items": "person"}
+    deals = await crm.every("/api/v2/deals", status="deleted")
+    assert deals
+    await crm.call("DELETE", "/api/v2/persons/1")
+    assert (await crm.data("/api/v2/persons/1"))["is_deleted"] is True
+    before = await crm.counts()
+    await crm.faults(purgeDeleted=True)
+    assert await crm.counts() == before
+    for path in ("/api/v2/persons/1", f"/api/v2/deals/{deals[0]['id']}"):
+        assert (await crm.get(path)).status_code == 404
+    assert await crm.every("/api/v2/deals", status="deleted") == []
+    every = await crm.ids("Person")
+    assert sorted(str(row["id"]) for row in await crm.every("/v1/recents", **since)) == sorted(every)
+    notes = await crm.every("/v1/notes")
+    kept, merged, note = *map(int, every[:2]), notes[0]["id"]
+    assert (await crm.call("PUT", f"/v1/persons/{merged}/merge", {"merge_with_id": kept})).status_code == 200
+    assert (await crm.call("DELETE", f"/v1/notes/{note}")).status_code == 200
+    assert (await crm.call("DELETE", "/api/v2/activities/1")).json()["data"] == {"id": 1}
+    await crm.faults()
+    for path in (f"/api/v2/persons/{merged}", f"/v1/notes/{note}", "/api/v2/activities/1", "/api/v2/persons/1"):
+        assert (await crm.get(path)).status_code == 404
+    assert sorted(row["id"] for row in await crm.every("/v1/recents", **since)) == sorted(
+        map(int, every[:1] + every[2:])
+    )
+    assert keys(await crm.every("/api/v2/persons", sort_by="id")) == [every[0], *every[2:]]
+    made = await crm.make("/api/v2/persons", name="Ann Lee")
+    await crm.call("DELETE", f"/api/v2/persons/{made['id']}")
+    assert (await crm.data(f"/api/v2/persons/{made['id']}"))["is_deleted"] is True

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from sandbox.limits import Window
+from tests.sandbox.app import App
 from tests.sandbox.caller import Caller
 
 FIRST = {"sort_by": "id", "limit": 1}
@@ -105,3 +106,37 @@ def test_a_window_rolls() -> None:
     assert window.used() == 1
     now[0] = 103.5
     assert (window.used(), window.resets()) == (0, 0.0)
+
+
+async def test_headers_where_nothing_is_limited(crm: Caller) -> None:
+    for path in ("/v1/users/me", "/api/v2/persons/search?term=example"):
+        headers = (await crm.get(path)).headers
+        assert (headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]) == ("1000", "1000")
+
+
+async def test_access_tokens_may_call_more_often(limited: Caller) -> None:
+    app = App(limited.client)
+    one, other = await app.caller(), await app.caller()
+    answers = [await one.get("/v1/users/me") for _ in range(81)]
+    assert [answer.status_code for answer in answers] == [200] * 80 + [429]
+    assert (answers[0].headers["x-ratelimit-limit"], answers[0].headers["x-ratelimit-remaining"]) == ("80", "79")
+    assert answers[80].headers["x-ratelimit-remaining"] == "0"
+    searches = [await one.get("/api/v2/persons/search", term="example") for _ in range(11)]
+    assert [answer.status_code for answer in searches] == [200] * 10 + [429]
+    assert searches[0].headers["x-ratelimit-limit"] == "10"
+    for caller, limit in ((other, "80"), (limited, "20")):
+        headers = (await caller.get("/v1/users/me")).headers
+        assert (headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]) == (limit, str(int(limit) - 1))
+        spent = 7 * 30_000 - int(headers["x-daily-ratelimit-token-remaining"])
+    assert spent == 82 * 2 + 10 * 20
+    assert (await limited.control("GET", "requests")).json()["tokens"] == spent
+
+
+async def test_a_fault_limits_access_tokens_too(limited: Caller) -> None:
+    caller = await App(limited.client).caller()
+    await limited.control("PUT", "faults", {"limits": {"BURST": 1, "DAY": 7}})
+    answers = [await caller.get("/v1/users/me") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[0].headers["x-ratelimit-limit"] == "1"
+    await limited.control("PUT", "data", {"size": 10})
+    assert (await caller.get("/v1/users/me")).status_code == 200

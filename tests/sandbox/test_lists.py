@@ -221,6 +221,8 @@ async def test_tokens(crm: Caller) -> None:
         "success": False, "error": "unauthorized access", "errorCode": 401,
         "error_info": "Please check developers.pipedrive.com",
     }  # fmt: skip
-    bearer = {"authorization": "Bearer sandbox-pipedrive-2"}
-    me = await crm.client.get("/pipedrive/v1/users/me", headers=bearer)
+    assert bare.headers["x-401-by-gw"] == "true"
+    for headers in ({"authorization": "Bearer sandbox-pipedrive-2"}, {"x-api-token": "sandbox-pipedrive-3"}):
+        assert (await crm.client.get("/pipedrive/v1/users/me", headers=headers)).status_code == 401
+    me = await crm.client.get("/pipedrive/v1/users/me", headers={"x-api-token": "sandbox-pipedrive-2"})
     assert me.json()["data"]["company_domain"] == "harborpine-sandbox"
