@@ -1,15 +1,15 @@
 """What a CRM knows and holds, by its connector's declarations: identity, users, fields, lists and records."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from connectors.answers import Answer
 from connectors.calls import Calls
 from connectors.declaration import (
-    Catalog,
     ExternalType,
     Field,
     Identity,
@@ -22,9 +22,9 @@ from connectors.declaration import (
     Source,
     User,
 )
-from connectors.errors import Missing, Retryable, Unsupported
+from connectors.errors import Missing, Rejected, Retryable, Unsupported
 from connectors.pacing import Budget
-from connectors.paths import follow_path
+from connectors.paths import follow_first, follow_path
 
 T = TypeVar("T")
 
@@ -62,30 +62,6 @@ class Client:
             await wire.ledger.adopt(self.connector.name, key, identity.account_id, self.connector.limits)
         return identity
 
-    async def catalog(self, region: str | None = None) -> Catalog:
-        """All that mappings need, read side by side; a list that serves several is read once."""
-        connector = self.connector
-        if self.wire.account_url is None:
-            await self.identify()
-        words = list(connector.words.items())
-        sources: list[Source[Any]] = [connector.users, connector.pipelines]
-        sources += [*connector.fields.values(), *(source for _, source in words)]
-        wanted = {_key(listing): listing for source in sources for listing in source.listings}
-        found = await together(*(self._rows(listing) for listing in wanted.values()))
-        rows = dict(zip(wanted, found, strict=True))
-
-        def of(source: Source[T]) -> list[list[Payload]]:
-            return [rows[_key(listing)] for listing in source.listings]
-
-        return Catalog(
-            users=connector.users.read(*of(connector.users)),
-            pipelines=connector.pipelines.read(*of(connector.pipelines)),
-            fields={name: source.read(*of(source)) for name, source in connector.fields.items()},
-            words={name: source.read(*of(source)) for name, source in words},
-            region=region,
-            account_url=self.wire.account_url,
-        )
-
     async def users(self) -> tuple[User, ...]:
         """The users of the account."""
         return await self._load(self.connector.users)
@@ -105,30 +81,47 @@ class Client:
 
     # ------------------------------------------------------------ records
 
-    async def page(self, listing: Listing, cursor: Any | None = None) -> Page:
-        """One page of a list. An empty page that says more follow is passed on as it is."""
+    async def page(
+        self, listing: Listing, cursor: Any | None = None, *, since: datetime | None = None, size: int | None = None
+    ) -> Page:
+        """One page of a list, of at most `size` rows. An empty page that says more follow is passed on as it is."""
         paging = self.connector.paging[listing.paging]
         params = {**paging.size, **listing.params}
+        if size is not None:
+            params |= {name: str(min(size, int(most))) for name, most in paging.size.items()}
+        if since is not None and listing.since:
+            params[listing.since] = since.strftime(listing.clock)
         if cursor is not None:
             params[paging.param] = str(cursor)
         answer = await self.wire.get(listing.path, params, listing.cost)
         records = self._records(answer, paging)
         return Page(records=records, next=self._next(answer, paging, cursor, len(records)))
 
-    async def read(self, external_type: ExternalType, ids: Sequence[str]) -> dict[str, Payload]:
+    async def read(self, external: ExternalType, ids: Sequence[str]) -> dict[str, Payload]:
         """Records by id, in as few calls as the CRM allows; those that it does not show are left out."""
         found: dict[str, Payload] = {}
         wanted = list(dict.fromkeys(ids))
-        for lookup in external_type.lookups:
+        for lookup in external.lookups:
             missing = [one for one in wanted if one not in found]
             parts = [missing[start : start + lookup.most] for start in range(0, len(missing), lookup.most)]
-            for start in range(0, len(parts), SIDE_BY_SIDE):
-                answers = await together(*(self._lookup(lookup, part) for part in parts[start : start + SIDE_BY_SIDE]))
-                for record in (record for answer in answers for record in answer):
-                    found[str(follow_path(record, external_type.identifier))] = record
+            for answer in await in_turns([partial(self._lookup, lookup, part) for part in parts]):
+                found |= {str(follow_path(record, external.identifier)): record for record in answer or ()}
         return {one: found[one] for one in wanted if one in found}
 
-    async def _lookup(self, lookup: Lookup, ids: Sequence[str]) -> Sequence[Payload]:
+    async def prove(self, external: ExternalType, ids: Sequence[str]) -> tuple[dict[str, Payload], list[str]]:
+        """What became of records that a list did not show: those that are there, deleted ones too, and the ids of those
+        that are gone for good. One that may not be seen is in neither."""
+        found = await self.read(external, ids)
+        proof, rest = external.proof, [one for one in ids if one not in found]
+        if proof is None:
+            return found, []
+        answers = await in_turns([partial(self._lookup, proof, [one]) for one in rest])
+        told = dict(zip(rest, answers, strict=True))
+        found |= {one: answer[0] for one, answer in told.items() if answer}
+        return found, [one for one, answer in told.items() if answer is not None and not answer]
+
+    async def _lookup(self, lookup: Lookup, ids: Sequence[str]) -> Sequence[Payload] | None:
+        """The records, none where they are missing; None where the CRM does not say."""
         params = dict(lookup.params)
         path = lookup.path
         if "{id}" in path:
@@ -139,14 +132,18 @@ class Client:
             answer = await self.wire.get(path, params, lookup.cost)
         except Missing:
             return ()
+        except (Unsupported, Rejected):
+            if "{id}" in lookup.path:
+                return None
+            raise
         return self._records(answer, self.connector.paging[lookup.paging])
 
     # ------------------------------------------------------------ lists
 
     async def _load(self, source: Source[T]) -> T:
-        return source.read(*await together(*(self._rows(listing) for listing in source.listings)))
+        return source.read(*await together(*(self.rows(listing) for listing in source.listings)))
 
-    async def _rows(self, listing: Listing) -> list[Payload]:
+    async def rows(self, listing: Listing) -> list[Payload]:
         """All rows of a list."""
         rows: list[Payload] = []
         cursor = None
@@ -175,9 +172,9 @@ class Client:
 
     def _next(self, answer: Answer, paging: Paging, cursor: Any | None, count: int) -> Any | None:
         """The next page's cursor. One that leads back to the same page would never end."""
-        if paging.next is None or (paging.more and not follow_path(answer.body, paging.more)):
+        if not paging.next or (paging.more and not follow_first(answer.body, paging.more)):
             return None
-        found = follow_path(answer.body, paging.next)
+        found = follow_first(answer.body, paging.next)
         if found is None and paging.counted and paging.more:
             found = int(cursor or 0) + count
         if found is not None and str(found) == str(cursor if cursor is not None or not paging.counted else 0):
@@ -200,5 +197,9 @@ async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:
         raise
 
 
-def _key(listing: Listing) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return listing.path, tuple(sorted(listing.params.items()))
+async def in_turns(calls: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> list[T]:
+    """The results of many calls, so many of them side by side."""
+    results: list[T] = []
+    for start in range(0, len(calls), SIDE_BY_SIDE):
+        results += await together(*(call() for call in calls[start : start + SIDE_BY_SIDE]))
+    return results

@@ -87,7 +87,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalog:
-    """What a mapping has to know of the account beside the record: read once, at the start of a run.
+    """What the mapping of a type has to know of the account beside the record: read once in a run.
 
     Equal to itself only, so that tables made from it can be kept beside it.
     """
@@ -95,7 +95,6 @@ class Catalog:
     fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
     """external type -> its fields."""
     pipelines: Sequence[Pipeline] = ()
-    users: Sequence[User] = ()
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Other names by id, by what they are of: {"activityTypes": {"call": "Call"}, "leadLabels": {…}}."""
     region: str | None = None
@@ -134,9 +133,9 @@ class Paging:
 
     items: str
     """Where the rows are; a single record counts as one row."""
-    next: str | None = None
-    """Where the next page's cursor is; None: there is one page only."""
-    more: str | None = None
+    next: tuple[str, ...] = ()
+    """Where the next page's cursor is, in one of these places; none: there is one page only."""
+    more: tuple[str, ...] = ()
     """Where it is said whether there are more pages, if the cursor alone does not say it."""
     param: str = "cursor"
     """The query parameter that takes the cursor."""
@@ -156,6 +155,10 @@ class Listing:
     """Which of the connector's paging styles."""
     cost: int
     """Of the daily budget, for each page."""
+    since: str | None = None
+    """The query parameter that takes a time: what has changed since, that second included."""
+    clock: str = "%Y-%m-%dT%H:%M:%SZ"
+    """How the time is written there."""
     optional: bool = False
     """An account without it is served without it."""
 
@@ -210,8 +213,31 @@ class ExternalType:
     """How to read records by id, in the order they are tried: the next for those that the one before did not show."""
     page: str | None = None
     """Its page in the CRM, as a format of {account} and {id}."""
+    changes: tuple[Listing, ...] = ()
+    """How those are listed that changed since a time, deleted ones too where a list has them; none: a DELTA reads all."""
+    proof: Lookup | None = None
+    """How one record is asked for that nothing else shows: a deleted one says so, one that is gone is missing."""
+    needs: tuple[str, ...] = ()
+    """What its mapping looks up beside the fields of its type: `pipelines`, or one of the connector's words."""
     promotes: bool = False
     """A deal of this type makes a CONTACT of the people who take part, where a person alone is a LEAD."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """A record that the CRM names as deleted."""
+
+    external_type: str
+    external_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removals:
+    """A list that names what was deleted since a time, of several types."""
+
+    listing: Listing
+    read: Callable[[Sequence[Payload]], Sequence[Removed]]
+    """Takes the rows of a page; those that are not deleted are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +338,10 @@ class Connector:
     words: Mapping[str, Source[Mapping[str, str]]]
     types: tuple[ExternalType, ...]
     """In the order in which a FULL reads them: a relation's target comes first."""
+    removals: Removals | None = None
+    """Where deletions are named that the types' own lists of changes do not show."""
+    overlap: int = 600
+    """Seconds that a DELTA looks back behind the newest change it has seen: a change can be shown later than it is dated."""
 
     @cached_property
     def by_name(self) -> Mapping[str, ExternalType]:

@@ -78,15 +78,16 @@ def sync_command(
     types: Annotated[
         str | None, typer.Option(help="Some of CONTACT,ORGANIZATION,DEAL,ACTIVITY.", show_default="all")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what has changed.")] = False,
 ) -> None:
-    """Sync an integration and show the progress.
+    """Sync an integration and show the progress: everything the first time, then what has changed.
 
     It works whether or not a gateway runs: this command has a worker of its own. Ctrl-C stops watching; what is done
     is kept, and the run goes on as soon as a worker or a gateway runs.
 
     Example: crosswalk sync pipedrive --types contact,deal
     """
-    raise typer.Exit(asyncio.run(progress.sync(prepare(), integration, types)))
+    raise typer.Exit(asyncio.run(progress.sync(prepare(), integration, types, full=full)))
 
 
 @app.command("migrate")

@@ -16,14 +16,15 @@ from gateway.trouble import StartError
 from resolvers.context import Context
 from resolvers.integrations import list_integrations
 from resolvers.runs import count_done, start_sync, watch_run
+from resolvers.scope import Request
 from storage.listing import GlobalId, InvalidQuery
-from storage.shapes import RecordType, SyncStatus, SyncTrigger
+from storage.shapes import RecordType, SyncKind, SyncStatus, SyncTrigger
 from storage.tables import Integration, SyncRun
 
 GOOD = {SyncStatus.SUCCEEDED.value, SyncStatus.PARTIAL.value}
 
 
-async def sync(settings: Settings, wanted: str, types: str | None) -> int:
+async def sync(settings: Settings, wanted: str, types: str | None, *, full: bool = False) -> int:
     """The exit code: 0 where the run ended well. A worker of this process takes part, so no gateway has to run."""
     record_types = read_types(types)
     with running_sandbox(settings.sandbox_port) if settings.crosswalk_sandbox else nullcontext():
@@ -33,8 +34,7 @@ async def sync(settings: Settings, wanted: str, types: str | None) -> int:
             run, is_new = await start_sync(
                 context,
                 integration_id=integration.id,
-                kind=None,
-                record_types=record_types,
+                request=Request(kind=SyncKind.FULL.value if full else None, record_types=record_types),
                 trigger=SyncTrigger.COMMAND,
             )
             console = Console()

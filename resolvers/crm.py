@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from connectors.catalogs import read_catalog
 from connectors.declaration import Field, Payload, Pipeline, Stage
 from connectors.errors import CrmError, Unmappable
 from connectors.mapping import map_record
@@ -203,7 +204,7 @@ async def _refresh(context: Context, integration: Integration, external_type: st
     external = CONNECTORS[integration.crm].type(external_type)
     try:
         client = await context.services.clients.open(integration)
-        catalog = await client.catalog(context.services.clients.region)
+        catalog = await read_catalog(client, external, context.services.clients.region)
         found: Mapping[str, Payload] = await client.read(external, list(ids))
         mapped = [map_record(external, payload, catalog) for payload in found.values()]
     except CrmError as error:

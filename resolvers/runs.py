@@ -8,21 +8,17 @@ from resolvers.context import Context
 from resolvers.errors import BadInput, Refused, Unknown, UserErrorCode
 from resolvers.integrations import get_integration, not_active
 from resolvers.loaders import load
+from resolvers.scope import Request
 from storage import integrations, runs
 from storage.records import now
-from storage.shapes import LIVE, IntegrationStatus, RecordType, SyncKind, SyncStatus, SyncTrigger
+from storage.shapes import LIVE, IntegrationStatus, SyncStatus, SyncTrigger
 from storage.tables import Integration, SyncRun
 
 LIVE_VALUES = frozenset(status.value for status in LIVE)
 
 
 async def start_sync(
-    context: Context,
-    *,
-    integration_id: UUID,
-    kind: str | None,
-    record_types: Sequence[RecordType] | None,
-    trigger: SyncTrigger = SyncTrigger.MEMBER,
+    context: Context, *, integration_id: UUID, request: Request, trigger: SyncTrigger = SyncTrigger.MEMBER
 ) -> tuple[SyncRun, bool]:
     """The run that does what is asked for, and whether it is new; the job that wakes a worker commits with it."""
     async with context.database.session(context.workspace) as session:
@@ -31,30 +27,20 @@ async def start_sync(
             raise Unknown("integration", "integrationId")
         if integration.status != IntegrationStatus.ACTIVE.value:
             raise not_active(integration)
+        kind = request.choose_kind(integration)
         run, is_new = await runs.request(
             context.database,
             session,
             workspace=context.workspace,
-            integration=integration_id,
-            kind=SyncKind(kind) if kind else SyncKind.FULL,
-            types=choose_types(integration, record_types),
+            integration=integration.id,
+            kind=kind,
+            types=request.choose_types(integration),
+            scope=request.make_scope(integration, kind),
             trigger=trigger,
         )
         if is_new:
             await context.services.jobs.defer_sync(session, run)
         return run, is_new
-
-
-def choose_types(integration: Integration, asked: Sequence[RecordType] | None) -> list[RecordType]:
-    """What a run reads: all that the integration syncs, or the part that was asked for."""
-    synced = [RecordType(name) for name in integration.record_types]
-    if asked is None:
-        return synced
-    if not asked or not set(synced).issuperset(asked):
-        names = ", ".join(type_.value for type_ in synced)
-        message = f"This integration syncs {names}: give at least one of them, or change its recordTypes first."
-        raise Refused(UserErrorCode.BAD_INPUT, message, ("recordTypes",))
-    return list(dict.fromkeys(asked))
 
 
 async def cancel_sync(context: Context, run_id: UUID) -> SyncRun:
@@ -68,9 +54,9 @@ async def cancel_sync(context: Context, run_id: UUID) -> SyncRun:
             message = f"The run has ended already: it is {run.status}."
             raise Refused(UserErrorCode.ALREADY_ENDED, message, ("syncRunId",), {"status": run.status})
         if cancelled.status == SyncStatus.CANCELLED.value:
-            follower = await runs.find_next(context.database, session, run.integration_id)
-            if follower and follower.status == SyncStatus.QUEUED.value:
-                await context.services.jobs.defer_sync(session, follower)
+            for follower in await runs.find_next(context.database, session, run.integration_id):
+                if follower.status == SyncStatus.QUEUED.value:
+                    await context.services.jobs.defer_sync(session, follower)
         return cancelled
 
 

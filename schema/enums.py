@@ -21,9 +21,15 @@ class SyncRequestKind(Enum):
     """What a run can be asked to read."""
 
     FULL = "FULL"
+    DELTA = "DELTA"
+    SELECTIVE = "SELECTIVE"
 
 
-FULL = "Everything, from the beginning to the end."
+KINDS = {
+    "FULL": "Everything, from the beginning to the end; what the CRM has no more is archived.",
+    "DELTA": "What has changed in the CRM, or was deleted there, since the last run.",
+    "SELECTIVE": "Named records, or what a filter lets in; other records stay as they are.",
+}
 
 words(
     Crm,
@@ -110,8 +116,8 @@ words(
         "CONCURRENCY": "Calls at the same time.",
     },
 )
-words(SyncKind, "SyncKind", str(SyncKind.__doc__), {"FULL": FULL})
-words(SyncRequestKind, "SyncRequestKind", str(SyncRequestKind.__doc__), {"FULL": FULL})
+words(SyncKind, "SyncKind", str(SyncKind.__doc__), KINDS)
+words(SyncRequestKind, "SyncRequestKind", str(SyncRequestKind.__doc__), KINDS)
 words(
     SyncStatus,
     "SyncStatus",

@@ -1,9 +1,14 @@
 """What mutations take: one input each."""
 
+from datetime import datetime
+from typing import Any
+
 import strawberry
 
 from connectors.registry import Crm
+from resolvers.scope import store_filter
 from schema.enums import SyncRequestKind
+from storage.records import ContactKind
 from storage.shapes import RecordType
 
 
@@ -22,12 +27,35 @@ class IntegrationIdInput:
     integration_id: strawberry.ID = strawberry.field(description="The integration.")
 
 
+@strawberry.input(description="Times are the CRM's.")
+class SyncFilter:
+    contact_kinds: list[ContactKind] | None = strawberry.field(
+        description="Of persons only these: who takes part in a deal is a CONTACT, who does not a LEAD."
+    )
+    updated_since: datetime | None = strawberry.field(description="Only what was changed since.")
+    created_since: datetime | None = strawberry.field(description="Only what was created since.")
+
+    @property
+    def stored(self) -> dict[str, Any] | None:
+        """As runs and integrations keep it."""
+        return store_filter(self.contact_kinds, self.updated_since, self.created_since)
+
+
+@strawberry.input(description="A record in the CRM.")
+class CrmRecordRef:
+    external_type: str = strawberry.field(description="The type in the CRM, in the CRM's own word.")
+    external_id: str = strawberry.field(description="The id in the CRM.")
+
+
 @strawberry.input(description="What is to be changed; what is absent stays as it is.")
 class UpdateIntegrationInput:
     integration_id: strawberry.ID = strawberry.field(description="The integration.")
     display_name: strawberry.Maybe[str | None] = strawberry.field(description="What people here call it; not null.")
     record_types: strawberry.Maybe[list[RecordType] | None] = strawberry.field(
         description="The unified types that are synced; not null, and at least one."
+    )
+    filter: strawberry.Maybe[SyncFilter | None] = strawberry.field(
+        description="Which records every run takes; null for all. What is here stays here."
     )
 
 
@@ -38,6 +66,11 @@ class SyncInput:
     record_types: list[RecordType] | None = strawberry.field(
         description="Of the unified types only these; all that the integration syncs where not given."
     )
+    records: list[CrmRecordRef] | None = strawberry.field(description="Which records, for SELECTIVE.")
+    filter: SyncFilter | None = strawberry.field(
+        description="Which records, this time: what it says counts more than the integration's own filter."
+    )
+    limit: int | None = strawberry.field(description="Stop after so many records of each type: a trial.")
 
 
 @strawberry.input(description="Which run.")

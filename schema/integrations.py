@@ -12,6 +12,7 @@ from resolvers.crm import list_budgets, list_fields, list_pipelines, list_users
 from resolvers.integrations import get_integration, get_stats
 from resolvers.records import list_errors, list_integration_runs
 from resolvers.runs import run_eta, run_progress
+from resolvers.scope import read_filter
 from resolvers.sources import get_member, get_user
 from schema import enums  # noqa: F401 # the enums below get their descriptions there
 from schema.derive import Paged
@@ -19,6 +20,7 @@ from schema.field import Info, field, given, shown
 from schema.paging import Listing, Row
 from schema.tenancy import Member
 from storage.listing import Window
+from storage.records import ContactKind
 from storage.shapes import (
     BudgetWindow,
     CredentialKind,
@@ -172,10 +174,29 @@ class IntegrationStats:
     leads: int = shown("Contacts of kind LEAD; counted in contacts too.")
 
 
+@strawberry.type(description="Which of the CRM's records are taken. Times are the CRM's.")
+class SyncFilterSettings:
+    contact_kinds: list[ContactKind] | None = strawberry.field(description="Of persons only these; null for all.")
+    updated_since: datetime | None = strawberry.field(description="Only what was changed since.")
+    created_since: datetime | None = strawberry.field(description="Only what was created since.")
+
+
 @strawberry.type(description="What a person has decided about an integration.")
 class IntegrationSettings:
     row: strawberry.Private[Any]
     record_types: list[RecordType] = shown("The unified types that are synced.")
+
+    @field("Which records every run takes; null for all.")
+    def filter(self) -> SyncFilterSettings | None:
+        found = read_filter(self.row)
+        if found is None:
+            return None
+        kinds = found.contact_kinds
+        return SyncFilterSettings(
+            contact_kinds=None if kinds is None else [ContactKind(kind) for kind in kinds],
+            updated_since=found.updated_since,
+            created_since=found.created_since,
+        )
 
 
 @strawberry.type(description="One account of one CRM, connected to the workspace.")

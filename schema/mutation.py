@@ -9,9 +9,17 @@ import strawberry
 from resolvers.errors import Refused, Unknown
 from resolvers.integrations import connect, disconnect, pause_integration, resume_integration, update_integration
 from resolvers.runs import cancel_sync, start_sync
+from resolvers.scope import Request
 from schema.field import Info, field
 from schema.ids import read_key
-from schema.inputs import ConnectInput, IntegrationIdInput, SyncInput, SyncRunIdInput, UpdateIntegrationInput
+from schema.inputs import (
+    ConnectInput,
+    IntegrationIdInput,
+    SyncFilter,
+    SyncInput,
+    SyncRunIdInput,
+    UpdateIntegrationInput,
+)
 from schema.integrations import Integration, SyncRun
 from schema.payloads import ConnectPayload, IntegrationPayload, Payload, SyncPayload
 
@@ -55,17 +63,25 @@ async def _connect(info: Info, input: ConnectInput) -> ConnectPayload:
 
 async def _update(info: Info, input: UpdateIntegrationInput) -> IntegrationPayload:
     key = integration_key(input.integration_id)
-    given = {"display_name": input.display_name, "record_types": input.record_types}
+    given = {"display_name": input.display_name, "record_types": input.record_types, "filter": input.filter}
     changes: dict[str, Any] = {name: some.value for name, some in given.items() if some is not None}
+    if isinstance(filter_ := changes.get("filter"), SyncFilter):
+        changes["filter"] = filter_.stored
     return await of_integration(update_integration(info.context, integration_id=key, **changes))
 
 
 async def _sync(info: Info, input: SyncInput) -> SyncPayload:
+    named = input.records
     row, is_new = await start_sync(
         info.context,
         integration_id=integration_key(input.integration_id),
-        kind=input.kind.value if input.kind else None,
-        record_types=input.record_types,
+        request=Request(
+            kind=input.kind.value if input.kind else None,
+            record_types=input.record_types,
+            records=None if named is None else [(one.external_type, one.external_id) for one in named],
+            filter=input.filter.stored if input.filter else None,
+            limit=input.limit,
+        ),
     )
     return SyncPayload(sync_run=SyncRun.of(row), is_new=is_new)
 

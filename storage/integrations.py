@@ -1,15 +1,17 @@
 """The statements of integrations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import events
+from storage.database import Database
 from storage.shapes import IntegrationStatus
 from storage.tables import Integration
 
@@ -23,6 +25,12 @@ WHERE s.workspace_id = %(workspace)s AND s.integration_id = ANY(%(ids)s) AND s.d
 GROUP BY s.integration_id, s.record_type
 """
 """How many unified records of each type an integration is a source of."""
+
+
+NOTE_SYNCED = """
+UPDATE integration SET last_synced_at = now(), last_error = NULL, updated_at = now(),
+  watermarks = watermarks || %(watermarks)s::text::jsonb WHERE id = %(integration)s
+"""
 
 
 async def announce(session: AsyncSession, integration: UUID) -> None:
@@ -70,10 +78,13 @@ async def change(session: AsyncSession, integration: UUID, **values: Any) -> Int
     return await find(session, integration)
 
 
-async def note_synced(session: AsyncSession, integration: UUID) -> None:
-    """A run has ended well."""
-    moment: Any = func.now()
-    await change(session, integration, last_synced_at=moment, last_error=None)
+async def note_synced(
+    database: Database, session: AsyncSession, integration: UUID, watermarks: Mapping[str, str]
+) -> None:
+    """A run has ended well: when, and from where the next DELTA goes on, by external type."""
+    values = {"integration": integration, "watermarks": orjson.dumps(watermarks).decode()}
+    await database.run(session, NOTE_SYNCED, values)
+    await announce(session, integration)
 
 
 async def note_error(

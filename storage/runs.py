@@ -12,7 +12,7 @@ from storage import events
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.shapes import LIVE, RecordType, SyncKind, SyncStatus, SyncTrigger
-from storage.tables import SyncRun
+from storage.tables import SLIPS_IN, SyncRun
 
 # One at a time for an integration: whoever asks next sees the run that the first one made.
 LOCK_INTEGRATION = "SELECT id FROM integration WHERE id = %(integration)s FOR UPDATE"
@@ -24,31 +24,39 @@ SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND status IN ('QUEUED
 AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s) ORDER BY created_at, id
 """
 
+# A FULL does what a DELTA does, and more.
 COVERING = """
-SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s
+SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = ANY(%(kinds)s)
 AND status IN ('QUEUED', 'RUNNING', 'WAITING') AND NOT cancel_requested AND record_types @> %(types)s::text[]
-ORDER BY created_at LIMIT 1
+AND scope = %(scope)s::text::jsonb ORDER BY created_at LIMIT 1
 """
 
-QUEUED = "SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s AND status = 'QUEUED'"
+QUEUED = """
+SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s AND status = 'QUEUED'
+AND scope = %(scope)s::text::jsonb
+"""
 
 WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE id = %(id)s RETURNING *"
 
 INSERT = """
 INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, scope, counts, api_calls, claim,
   cancel_requested, trigger, created_at, updated_at)
-VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, '{}', '{}', 0, 0, false, %(trigger)s, now(), now())
+VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, %(scope)s::text::jsonb, '{}', 0, 0, false,
+  %(trigger)s, now(), now())
 RETURNING *
 """
 
+SAME_LANE = f"(({SLIPS_IN.replace('kind', 'o.kind')}) = ({SLIPS_IN.replace('kind', 'r.kind')}))"
+"""Runs that wait for one another: those that slip in do not wait for a long one, whose pages theirs come between."""
+
 # A run that writes already holds the integration: the unique index would refuse a second one, so it stays queued.
-CLAIM = """
+CLAIM = f"""
 UPDATE sync_run r SET status = 'RUNNING', claim = claim + 1, started_at = coalesce(started_at, now()),
   message = NULL, resumes_at = NULL, updated_at = now()
 FROM integration i WHERE r.id = %(id)s AND i.id = r.integration_id AND i.status = 'ACTIVE'
 AND r.status IN ('QUEUED', 'RUNNING', 'WAITING') AND (r.resumes_at IS NULL OR r.resumes_at <= now() + interval '1 second')
 AND NOT EXISTS (SELECT FROM sync_run o WHERE o.integration_id = r.integration_id AND o.id <> r.id
-  AND o.status IN ('RUNNING', 'WAITING'))
+  AND o.status IN ('RUNNING', 'WAITING') AND {SAME_LANE})
 RETURNING r.*
 """
 
@@ -95,9 +103,10 @@ UPDATE sync_run SET cancel_requested = true, updated_at = now(),
 WHERE integration_id = %(integration)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
 """
 
-NEXT = """
-SELECT * FROM sync_run WHERE integration_id = %(integration)s AND status IN ('RUNNING', 'WAITING', 'QUEUED')
-ORDER BY status = 'QUEUED', created_at LIMIT 1
+NEXT = f"""
+SELECT DISTINCT ON ({SLIPS_IN}) * FROM sync_run
+WHERE integration_id = %(integration)s AND status IN ('RUNNING', 'WAITING', 'QUEUED')
+ORDER BY {SLIPS_IN}, status = 'QUEUED', created_at
 """
 
 ADD_ERROR = """
@@ -119,6 +128,9 @@ FULL_HAS_ENDED = """
 SELECT EXISTS (SELECT FROM sync_run WHERE integration_id = %(integration)s AND kind = 'FULL'
   AND status IN ('SUCCEEDED', 'PARTIAL') AND record_types @> %(types)s::text[]) AS found
 """
+
+
+COVERED_BY = {SyncKind.DELTA: [SyncKind.DELTA.value, SyncKind.FULL.value]}
 
 
 async def announce(session: AsyncSession, run: SyncRun) -> None:
@@ -155,17 +167,20 @@ async def request(
     integration: UUID,
     kind: SyncKind,
     types: Sequence[RecordType],
+    scope: Mapping[str, Any],
     trigger: SyncTrigger,
 ) -> tuple[SyncRun, bool]:
     """The run that covers what is asked for, and whether it is new.
 
-    A queued run of the kind that covers less is widened: there is one of each kind in the queue.
+    A queued run of the kind and scope that covers fewer types is widened: there is one of each in the queue.
     """
     values: dict[str, Any] = {
         "id": uuid7(),
         "workspace": workspace,
         "integration": integration,
         "kind": kind.value,
+        "kinds": COVERED_BY.get(kind, [kind.value]),
+        "scope": orjson.dumps(scope).decode(),
         "types": [type_.value for type_ in types],
         "trigger": trigger.value,
     }
@@ -243,10 +258,10 @@ async def cancel_all(database: Database, session: AsyncSession, integration: UUI
         await announce(session, load(row))
 
 
-async def find_next(database: Database, session: AsyncSession, integration: UUID) -> SyncRun | None:
-    """What has to go on for this integration: the run that holds it, else the one that waits longest."""
-    found = await database.run(session, NEXT, {"integration": integration})
-    return load(found[0]) if found else None
+async def find_next(database: Database, session: AsyncSession, integration: UUID) -> list[SyncRun]:
+    """What has to go on for this integration: the run that holds it, else the one that waits longest; and so for those that
+    slip in."""
+    return [load(row) for row in await database.run(session, NEXT, {"integration": integration})]
 
 
 async def add_errors(
@@ -264,7 +279,9 @@ async def has_errors(database: Database, session: AsyncSession, run: UUID) -> bo
 
 
 async def count_expected(database: Database, session: AsyncSession, run: SyncRun) -> dict[str, int]:
-    """How many records of each external type a run will meet, judged by the last one of its kind; empty before it."""
+    """How many records of each external type a run will meet: of a FULL as many as are here, once one has ended."""
+    if run.kind != SyncKind.FULL.value or run.scope:
+        return {}
     values = {"integration": run.integration_id, "types": run.record_types}
     if not (await database.run(session, FULL_HAS_ENDED, values))[0]["found"]:
         return {}

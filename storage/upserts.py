@@ -60,6 +60,18 @@ TOUCH_SOURCES = """
 UPDATE source_record SET synced_at = now() WHERE id = ANY(%(ids)s)
 """
 
+# The CRM has deleted them: what they said last stays.
+ARCHIVE_SOURCES = """
+UPDATE source_record SET deleted_at = now(), synced_at = now() WHERE integration_id = %(integration)s
+AND external_type = %(type)s AND external_id = ANY(%(ids)s) AND deleted_at IS NULL RETURNING id, record_id
+"""
+
+UNSEEN = """
+SELECT external_id FROM source_record WHERE integration_id = %(integration)s AND external_type = %(type)s
+AND deleted_at IS NULL AND synced_at < %(before)s AND external_id > %(after)s ORDER BY external_id LIMIT %(most)s
+"""
+"""Sources that nothing has read from the CRM since."""
+
 SOURCES_OF_RECORDS = """
 SELECT id, integration_id, external_type, external_id, record_id, mapped, refs, remote_updated_at, deleted_at
 FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(records)s)
@@ -251,6 +263,12 @@ async def settle_kinds(
 
 
 # ---------------------------------------------------------------- users
+
+UNKNOWN_USERS = """
+SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id) WHERE NOT EXISTS (
+  SELECT FROM crm_user u WHERE u.integration_id = %(integration)s AND u.external_id = asked.id)
+"""
+"""Which of these are nobody that is known here."""
 
 USER = stored(tables.CrmUser)
 UPSERT_USERS = f"""

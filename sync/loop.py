@@ -1,19 +1,24 @@
 """The page loop: one run, from where it stands to its end. What it has to survive is in its cursor."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import Catalog, ExternalType, Listing, Mapped, Page, Payload
-from connectors.errors import Unmappable
+from connectors.declaration import Catalog, ExternalType, Mapped, Payload, Removed, User
+from connectors.errors import CrmError, Missing, Unmappable, Unsupported
 from connectors.mapping import map_record
-from connectors.registry import CONNECTORS
-from storage import runs
+from storage import runs, upserts
 from storage.database import Database
-from storage.shapes import IntegrationStatus, SyncStatus
+from storage.shapes import IntegrationStatus, SyncKind, SyncStatus
 from storage.tables import Integration, SyncRun
-from sync.pages import Stored, Writer
+from sync.feed import Feed
+from sync.pages import Writer
+from sync.steps import Batch, Cursor, ListStep, Plan, Step
 
 AT_ONCE = 50
 """Records mapped before others get their turn: requests are answered by the same process."""
@@ -35,7 +40,13 @@ WRITTEN = (
 DISCONNECTED = "The integration was disconnected."
 PAUSED = "The integration is paused: the run goes on when it is resumed."
 
-Step = tuple[ExternalType, Listing]
+SIDE_BY_SIDE = 2
+"""Steps of a FULL that fetch at a time: one ahead of the one that is written. A DELTA, whose lists are short, asks for all
+at once."""
+
+NOTHING = Catalog()
+"""What a record points at is told by the record alone."""
+
 Error = dict[str, str | None]
 
 
@@ -52,93 +63,262 @@ class Stopped(Exception):  # noqa: N818 # it is no error: somebody asked for it
         self.message = message
 
 
-def list_steps(crm: str, record_types: Sequence[str]) -> list[Step]:
-    """What a FULL run reads, in its order: a record comes after what it points at."""
-    types = [type_ for type_ in CONNECTORS[crm].types if type_.record_type.value in record_types]
-    return [(type_, listing) for type_ in types for listing in type_.listings]
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a run has ended, and from where the next one may go on."""
+
+    status: SyncStatus
+    message: str | None = None
+    watermarks: Mapping[str, str] = field(default_factory=dict)
+    """external type -> the CRM's time up to which its changes are here."""
 
 
 @dataclass
 class Loop:
-    """Carries one run through its listings."""
+    """Carries one run through its steps."""
 
     database: Database
     client: Client
     integration: Integration
     run: SyncRun
-    catalog: Catalog
+    catalogs: Catalogs
     spent: int = 0
     """Calls of the client that the run has been charged with."""
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    customers: Collection[str] = ()
+    """The CRM's persons who take part in a deal, where somebody has asked for one kind of contact."""
+    owners: set[str] = field(default_factory=set)
+    """Users of the CRM whom records have named."""
+    failure: CrmError | None = None
+    """What the last step met that the account does not allow."""
 
-    async def carry_out(self) -> SyncStatus:
-        """Reads page after page; each page's records, counts and cursor are one commit."""
-        steps = list_steps(self.integration.crm, self.run.record_types)
-        cursor = self.run.cursor or {}
-        at, page_cursor = cursor.get("listing", 0), cursor.get("page")
-        for number in range(at, len(steps)):
-            await self._read_listing(number, steps[number], page_cursor)
-            page_cursor = None
-        async with self.database.session(self.run.workspace_id) as session:
-            await Writer(self.database, session, self.integration).relink()
-            failed = await runs.has_errors(self.database, session, self.run.id)
-        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in self.run.counts.values()) >= MANY:
-            await self.database.analyze(*WRITTEN)
-        return SyncStatus.PARTIAL if failed else SyncStatus.SUCCEEDED
+    def __post_init__(self) -> None:
+        self.plan = Plan(self.database, self.integration, self.run)
+        self.filter = self.plan.filter
+        self.state: dict[str, Any] = {"listing": 0, "page": None, **(self.run.cursor or {})}
+        """The run's cursor: {"listing": number of the step, "page": its own cursor, "started": the CRM's time,
+        "newest": {type: time}, "taken": {type: records}, "unlisted": records, "failed": [types]}."""
 
-    async def _read_listing(self, number: int, step: Step, cursor: object) -> None:
-        external, listing = step
-        page = await self.client.page(listing, cursor)
-        while True:
-            # The next page is on its way while this one is written.
-            ahead = None if page.next is None else asyncio.create_task(self.client.page(listing, page.next))
-            try:
-                await self._store(number, external, page)
-                if ahead is None:
+    async def carry_out(self) -> Result:
+        """Does step after step; each batch's records, counts and cursor are one commit."""
+        steps = self.plan.steps()
+        is_full = self.run.kind == SyncKind.FULL.value
+        users = asyncio.create_task(self.client.users()) if is_full and not self.run.cursor else None
+        try:
+            if is_full:
+                for external in self.plan.types:
+                    self.catalogs.start(external)
+            if self.filter.asks_for_kinds:
+                self.customers = await self._find_customers()
+            await self._keep_users(users)
+            await self._take_all(steps)
+        finally:
+            if users:
+                users.cancel()
+        return await self._end()
+
+    async def _take_all(self, steps: Sequence[Step]) -> None:
+        at, cursor = self.state["listing"], self.state["page"]
+        width = 0 if self.plan.limit else len(steps) if self.plan.is_delta else SIDE_BY_SIDE
+        async with Feed.open(self._fetch, steps, width) as feed:
+            for number in range(at, len(steps)):
+                step = steps[number]
+                if not self._is_enough(step):
+                    try:
+                        await self._take(feed, number, cursor)
+                    except (Missing, Unsupported) as error:
+                        await self._pass_over(number, step, error)
+                cursor = None
+
+    async def _take(self, feed: Feed, number: int, cursor: Cursor | None) -> None:
+        step = feed.steps[number]
+        async with aclosing(feed.batches(number, cursor)) as batches:
+            async for batch in batches:
+                await self._store(number, step, batch)
+                if self._is_enough(step):
                     return
-                page = await ahead
-            except BaseException:
-                if ahead:
-                    ahead.cancel()
-                    await asyncio.gather(ahead, return_exceptions=True)
-                raise
 
-    async def _store(self, number: int, external: ExternalType, page: Page) -> None:
-        mapped, errors = await self._map(external, page.records)
-        last = page.next is None
-        self.run.cursor = {"listing": number + last, "page": page.next}
+    async def _fetch(self, step: Step, cursor: Cursor | None) -> Batch:
+        batch = await step.fetch(self.client, cursor)
+        if batch.records and step.external:
+            self.catalogs.start(step.external)
+        return batch
+
+    def _is_enough(self, step: Step) -> bool:
+        """A trial has as many records of the type as were asked for, or the CRM does not allow to read the type at all."""
+        name = step.external.name if step.external else ""
+        if not isinstance(step, ListStep):
+            return name in self.state.get("failed", ())
+        taken = self.state.get("taken", {}).get(name, 0)
+        return self.plan.limit is not None and taken >= self.plan.limit
+
+    # ------------------------------------------------------------ one batch
+
+    async def _store(self, number: int, step: Step, batch: Batch) -> None:
+        external = step.external
+        mapped, errors = await self._map(external, batch.records) if external else ([], [])
+        errors += [tell_missing(external, one) for one in batch.missing if external]
+        self._note(step, mapped)
+        taken = self._choose(external, mapped) if external else []
+        if batch.unlisted:
+            self.state["unlisted"] = self.state.get("unlisted", 0) + sum(not one.is_deleted for one in taken)
+        last = batch.next is None or self._is_enough(step)
+        await self._commit(number + last, None if last else batch.next, step, taken, batch, errors)
+
+    async def _commit(
+        self,
+        number: int,
+        cursor: Cursor | None,
+        step: Step,
+        taken: Sequence[Mapped],
+        batch: Batch | None,
+        errors: Sequence[Error],
+    ) -> None:
+        self.state |= {"listing": number, "page": cursor}
+        self.state.pop("waits", None)
+        self.run.cursor = self.state
         async with self.database.session(self.run.workspace_id) as session:
-            stored = await Writer(self.database, session, self.integration).store_page(external, mapped)
+            writer = Writer(self.database, session, self.integration)
+            if step.external and taken:
+                stored = await writer.store_page(step.external, taken)
+                self._count(step.external.name, stored.counts())
+            if batch:
+                await self._archive(writer, batch.removed)
+                if step.external:
+                    name, failed = step.external.name, len(errors) - len(batch.missing)
+                    self._count(name, {"fetched": len(batch.records), "failed": failed})
             await runs.add_errors(self.database, session, self.run, errors)
-            self._count(external, len(page.records), stored, len(errors))
             state = await runs.commit_page(self.database, session, self.run, self.charge())
             if state is None:
                 raise Superseded
         self._obey(state)
 
+    async def _archive(self, writer: Writer, removed: Sequence[Removed]) -> None:
+        for external in self.plan.connector.types:
+            if ids := [one.external_id for one in removed if one.external_type == external.name]:
+                self._count(external.name, {"archived": await writer.archive(external, ids)})
+
+    async def _pass_over(self, number: int, step: Step, error: CrmError) -> None:
+        """What the account does not allow is told, and the rest goes on: a scope, a right, a feature."""
+        self.failure = error
+        if step.external is None or step.optional:
+            errors: list[Error] = []
+        else:
+            self.state["failed"] = [*self.state.get("failed", ()), step.external.name]
+            name = step.external.name
+            errors = [tell(name, None, "UNSUPPORTED", f"{name}: {error.message}")]
+        await self._commit(number + 1, None, step, (), None, errors)
+
     async def _map(self, external: ExternalType, records: Sequence[Payload]) -> tuple[list[Mapped], list[Error]]:
         """The records in our shape, and what is told of those that have none."""
-        mapped, errors = [], []
+        mapped: list[Mapped] = []
+        errors: list[Error] = []
+        if not records:
+            return mapped, errors
+        catalog = await self.catalogs.of(external)
         for number, payload in enumerate(records):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
             try:
-                mapped.append(map_record(external, payload, self.catalog))
+                mapped.append(map_record(external, payload, catalog))
             except Unmappable as error:
                 errors.append(explain(external, payload, error))
         return mapped, errors
 
-    def _count(self, external: ExternalType, fetched: int, stored: Stored, failed: int) -> None:
-        counts = self.run.counts.setdefault(external.name, {})
-        made = {
-            "fetched": fetched,
-            "created": stored.created,
-            "updated": stored.updated,
-            "skipped": stored.skipped,
-            "archived": stored.archived,
-            "failed": failed,
+    def _choose(self, external: ExternalType, mapped: Sequence[Mapped]) -> list[Mapped]:
+        """Those that the run is to take: named ones always, others as filter and limit have it."""
+        if "records" in self.run.scope:
+            return list(mapped)
+        chosen = [one for one in mapped if self.filter.accepts(external, one, self.customers)]
+        if self.plan.limit is not None:
+            taken = self.state.setdefault("taken", {})
+            chosen = chosen[: self.plan.limit - taken.get(external.name, 0)]
+            taken[external.name] = taken.get(external.name, 0) + len(chosen)
+        self.owners.update(one.values["owner_external_id"] for one in chosen if one.values.get("owner_external_id"))
+        return chosen
+
+    def _note(self, step: Step, mapped: Sequence[Mapped]) -> None:
+        """How far the changes of a type are seen by now."""
+        self.state.setdefault("started", (self.begun + timedelta(seconds=self.client.wire.ahead)).isoformat())
+        times = [one.remote_updated_at for one in mapped if one.remote_updated_at]
+        if step.external and times:
+            newest = self.state.setdefault("newest", {})
+            newest[step.external.name] = max(newest.get(step.external.name, ""), max(times).astimezone(UTC).isoformat())
+
+    def _count(self, name: str, made: Mapping[str, int]) -> None:
+        counts = self.run.counts.setdefault(name, {})
+        for each, number in made.items():
+            counts[each] = counts.get(each, 0) + number
+
+    # ------------------------------------------------------------ beginning and end
+
+    async def _find_customers(self) -> set[str]:
+        """The persons whom a deal of a promoting type names: they are contacts, the others leads."""
+        found: set[str] = set()
+        promoting = [external for external in self.plan.connector.types if external.promotes]
+        for external in promoting:
+            for listing in external.listings:
+                cursor = None
+                while True:
+                    page = await self.client.page(listing, cursor)
+                    for payload in page.records:
+                        found.update(one for _, one in external.references["contacts"](payload, NOTHING))
+                    if (cursor := page.next) is None:
+                        break
+        return found
+
+    async def _keep_users(self, users: "asyncio.Task[tuple[User, ...]] | None") -> None:
+        """The users of the CRM, as they are now: who owns what."""
+        if users is None:
+            return
+        try:
+            found = await users
+        except (Missing, Unsupported):  # without them an owner is nobody that is known
+            return
+        async with self.database.session(self.run.workspace_id) as session:
+            await upserts.write_users(self.database, session, [user_row(self.integration, user) for user in found])
+
+    async def _find_owners(self) -> None:
+        """Reads the users anew where a record has named one that is not known."""
+        values = {"integration": self.integration.id, "ids": sorted(self.owners)}
+        if await self.database.fetch(self.run.workspace_id, upserts.UNKNOWN_USERS, values):
+            await self._keep_users(asyncio.create_task(self.client.users()))
+
+    async def _end(self) -> Result:
+        if self.owners:
+            await self._find_owners()
+        async with self.database.session(self.run.workspace_id) as session:
+            await Writer(self.database, session, self.integration).relink()
+            has_errors = await runs.has_errors(self.database, session, self.run.id)
+        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in self.run.counts.values()) >= MANY:
+            await self.database.analyze(*WRITTEN)
+        failed = set(self.state.get("failed", ()))
+        if self.failure and failed.issuperset(external.name for external in self.plan.types):
+            raise self.failure
+        unlisted = self.state.get("unlisted", 0)
+        message = None
+        if unlisted:
+            label = self.plan.connector.label
+            message = f"{label} has {unlisted} records that its lists did not show; others may be missing here."
+        return Result(
+            status=SyncStatus.PARTIAL if has_errors or unlisted else SyncStatus.SUCCEEDED,
+            message=message,
+            watermarks=self._mark(failed) if not unlisted else {},
+        )
+
+    def _mark(self, failed: Collection[str]) -> dict[str, str]:
+        """The newest change seen of each type, and never later than the beginning: what changed after it may be unseen."""
+        if not self.plan.is_whole:
+            return {}
+        started, newest = self.state.get("started", self.begun.isoformat()), self.state.get("newest", {})
+        return {
+            external.name: max(
+                min(newest.get(external.name, started), started),
+                self.integration.watermarks.get(external.name, "") if self.plan.is_delta else "",
+            )
+            for external in self.plan.types
+            if external.name not in failed
         }
-        for name, number in made.items():
-            counts[name] = counts.get(name, 0) + number
 
     def charge(self) -> int:
         """The calls since the last time."""
@@ -155,13 +335,35 @@ class Loop:
             raise Stopped(SyncStatus.CANCELLED, DISCONNECTED if disconnected else "Cancelled.")
 
 
+def tell(external_type: str, external_id: str | None, code: str, message: str, field: str | None = None) -> Error:
+    """A SyncError."""
+    return {
+        "external_type": external_type,
+        "external_id": external_id,
+        "field": field,
+        "code": code,
+        "message": message,
+    }
+
+
 def explain(external: ExternalType, payload: Payload, error: Unmappable) -> Error:
     """The SyncError of a record that could not be mapped."""
     name = payload.get(external.identifier)
+    return tell(external.name, None if name is None else str(name), "UNMAPPABLE", error.message, error.field)
+
+
+def tell_missing(external: ExternalType, name: str) -> Error:
+    """The SyncError of a record that was asked for."""
+    return tell(external.name, name, "MISSING", "The CRM has no such record, or does not show it.")
+
+
+def user_row(integration: Integration, user: User) -> dict[str, object]:
+    """A user of the CRM as a row."""
     return {
-        "external_type": external.name,
-        "external_id": None if name is None else str(name),
-        "field": error.field,
-        "code": "UNMAPPABLE",
-        "message": error.message,
+        "integration_id": integration.id,
+        "external_id": user.external_id,
+        "workspace_id": integration.workspace_id,
+        "name": user.name,
+        "email": user.email,
+        "is_active": user.is_active,
     }

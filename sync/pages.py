@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.declaration import ExternalType, Mapped
 from connectors.registry import CONNECTORS
-from storage import upserts
+from storage import merges, upserts
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.records import now
@@ -33,6 +33,10 @@ class Stored:
     updated: int = 0
     skipped: int = 0
     archived: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """By name."""
+        return vars(self)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Writer:
         done = Stored(skipped=len(unchanged))
         if changes:
             await self._write(external.record_type, changes)
+            deleted = [change.source.id for change in changes if change.mapped.is_deleted]
+            await self._follow_merges(external.record_type, deleted)
         for change in changes:
             if change.mapped.is_deleted:
                 done.archived += 1
@@ -96,6 +102,32 @@ class Writer:
             else:
                 done.updated += 1
         return done
+
+    async def archive(self, external: ExternalType, ids: Sequence[str]) -> int:
+        """Archives what the CRM has deleted; what it said last stays. Gives how many of them were here and alive."""
+        await self._lock()
+        values = {"integration": self.integration.id, "type": external.name, "ids": list(ids)}
+        gone = await self.database.run(self.session, upserts.ARCHIVE_SOURCES, values)
+        if gone:
+            await self._settle_anew(external.record_type, {row["record_id"] for row in gone})
+            await self._follow_merges(external.record_type, [row["id"] for row in gone])
+        return len(gone)
+
+    async def _follow_merges(self, type_: RecordType, deleted: Sequence[UUID]) -> None:
+        """A deleted record that was merged into another one belongs to that one's record from now on."""
+        moves = await merges.find_survivors(self.database, self.session, self.workspace, deleted)
+        if not moves:
+            return
+        empty = await merges.move_sources(self.database, self.session, moves)
+        gone = [move for move in moves if move["old"] in empty]
+        await merges.absorb(self.database, self.session, self.workspace, type_, gone)
+        await self._settle_anew(type_, {move["new"] for move in moves} | {move["old"] for move in moves} - empty)
+
+    async def _settle_anew(self, type_: RecordType, records: Collection[UUID]) -> None:
+        """Writes records anew from the sources that they have."""
+        sources = await self._gather(records, {})
+        contacts = await self._settle(type_, sources, await self._find_targets(sources))
+        await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
 
     async def _lock(self) -> None:
         """Before anything is read: a person of two accounts is written by both, each from what the other one has said."""
@@ -108,6 +140,8 @@ class Writer:
         changes, unchanged = [], []
         for external_id, mapped in latest.items():
             old, written = known.get(external_id), Written.of(mapped)
+            if old is None and mapped.is_deleted:
+                continue  # it was gone before it was ever here
             if old and bytes(old["content_hash"]) == written.digest and mapped.is_deleted == bool(old["deleted_at"]):
                 unchanged.append(old["id"])
                 continue

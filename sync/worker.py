@@ -1,20 +1,21 @@
 """What a worker does with a run: takes it, carries it out, and writes how it ended or until when it waits."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import Catalog, User
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
-from storage import integrations, runs, upserts
+from storage import integrations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
 from storage.shapes import LIVE, IntegrationStatus, SyncStatus
-from storage.tables import Integration, SyncRun
+from storage.tables import SyncRun
 from sync.clients import Clients
 from sync.jobs import Jobs
 from sync.loop import PAUSED, Loop, Stopped, Superseded
@@ -36,6 +37,8 @@ class Outcome:
     """The credential is: the integration goes to ERROR."""
     code: str | None = None
     """Of the SyncError, where an error of the CRM has ended the run; the integration tells it too."""
+    watermarks: Mapping[str, str] = field(default_factory=dict)
+    """external type -> the time from which the next DELTA goes on."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,14 @@ class Worker:
             if run.cancel_requested:
                 raise Stopped(SyncStatus.CANCELLED, "Cancelled.")
             client = await self.clients.open(integration)
-            loop = Loop(self.database, client, integration, run, await self._prepare(client, integration, run))
-            outcome = Outcome(await loop.carry_out())
+            await self._expect(run)
+            catalogs = Catalogs(client, self.clients.region)
+            try:
+                loop = Loop(self.database, client, integration, run, catalogs)
+                result = await loop.carry_out()
+                outcome = Outcome(result.status, result.message, watermarks=result.watermarks)
+            finally:
+                await catalogs.close()
         except Superseded:
             return
         except Stopped as stopped:
@@ -84,15 +93,13 @@ class Worker:
             message = f"Something went wrong here; the log has it under {name}."
             await self._leave(run, Outcome(SyncStatus.FAILED, message), 0)
 
-    async def _prepare(self, client: Client, integration: Integration, run: SyncRun) -> Catalog:
-        """What mappings need to know of the account; its users are stored, and what is expected is counted."""
-        catalog = await client.catalog(self.clients.region)
+    async def _expect(self, run: SyncRun) -> None:
+        """Counts what the run will meet, as far as that can be told."""
         async with self.database.session(run.workspace_id) as session:
-            await upserts.write_users(self.database, session, [user_row(integration, user) for user in catalog.users])
             expected = await runs.count_expected(self.database, session, run)
+        expected = expected or dict(Counter(name for name, _ in run.scope.get("records", ())))
         for name, number in expected.items():
             run.counts.setdefault(name, {}).setdefault("expected", number)
-        return catalog
 
     async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> None:
         """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between."""
@@ -111,15 +118,15 @@ class Worker:
             if left is None:
                 return  # another worker has taken it
             if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
-                await integrations.note_synced(session, run.integration_id)
+                await integrations.note_synced(self.database, session, run.integration_id, outcome.watermarks)
             elif outcome.code and outcome.message:
                 status = IntegrationStatus.ERROR if outcome.refused else None
                 await integrations.note_error(session, run.integration_id, outcome.message, status)
                 if ended:
                     error = {"code": outcome.code, "message": outcome.message}
                     await runs.add_errors(self.database, session, run, [error])
-            follower = await runs.find_next(self.database, session, run.integration_id) if ended else left
-            if follower and (ended or outcome.resumes_at):
+            followers = await runs.find_next(self.database, session, run.integration_id) if ended else [left]
+            for follower in followers if ended or outcome.resumes_at else ():
                 await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
 
 
@@ -141,15 +148,3 @@ def judge(run: SyncRun, error: CrmError | StorageError) -> Outcome:
     return Outcome(
         SyncStatus.FAILED, message, refused=refused, code="CRM_REAUTHORIZE" if refused else "CRM_UNAVAILABLE"
     )
-
-
-def user_row(integration: Integration, user: User) -> dict[str, object]:
-    """A user of the CRM as a row."""
-    return {
-        "integration_id": integration.id,
-        "external_id": user.external_id,
-        "workspace_id": integration.workspace_id,
-        "name": user.name,
-        "email": user.email,
-        "is_active": user.is_active,
-    }

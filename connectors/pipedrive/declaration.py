@@ -1,7 +1,6 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
-from connectors.declaration import Connector, ExternalType, Limit, Listing, Lookup, OAuth, Paging, Rate, Remedy, Source
-from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
+from connectors.declaration import Connector, ExternalType, Listing, Lookup, OAuth, Removals, Source
 from connectors.pipedrive.activities import (
     always_note,
     is_done,
@@ -43,11 +42,13 @@ from connectors.pipedrive.metadata import (
     read_fields,
     read_identity,
     read_pipelines,
+    read_removals,
     read_users,
     read_words,
 )
 from connectors.pipedrive.names import lead_fields
-from storage.shapes import BudgetWindow, CredentialKind, RecordType
+from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES
+from storage.shapes import CredentialKind, RecordType
 
 BY_ID = {"sort_by": "id", "sort_direction": "asc"}
 """An order that edits do not change, so that no record moves from one page to another."""
@@ -55,7 +56,18 @@ BY_ID = {"sort_by": "id", "sort_direction": "asc"}
 
 def list_v2(path: str, cost: int = 10) -> Listing:
     """A list of records by cursor."""
-    return Listing(path=path, params=BY_ID, paging="cursor", cost=cost)
+    return Listing(path=path, params=BY_ID, paging="cursor", cost=cost, since="updated_since")
+
+
+def list_changes(path: str, cost: int = 10, **params: str) -> Listing:
+    """Records by cursor, the one that was changed longest ago first."""
+    order = {"sort_by": "update_time", "sort_direction": "asc", **params}
+    return Listing(path=path, params=order, paging="cursor", cost=cost, since="updated_since")
+
+
+def prove(path: str) -> Lookup:
+    """One record; a deleted one too, for the 30 days until it is purged."""
+    return Lookup(path=f"{path}/{{id}}", paging="all", cost=1)
 
 
 def look_up(path: str, cost: int = 10) -> Lookup:
@@ -69,7 +81,9 @@ ORGANIZATION = ExternalType(
     label="Organization",
     is_writable=True,
     listings=(list_v2("/api/v2/organizations"),),
+    changes=(list_changes("/api/v2/organizations"),),
     lookups=(look_up("/api/v2/organizations"),),
+    proof=prove("/api/v2/organizations"),
     mapping={
         "name": "name",
         "domain": domain_of,
@@ -94,7 +108,9 @@ PERSON = ExternalType(
     label="Person",
     is_writable=True,
     listings=(list_v2("/api/v2/persons"),),
+    changes=(list_changes("/api/v2/persons"),),
     lookups=(look_up("/api/v2/persons"),),
+    proof=prove("/api/v2/persons"),
     mapping={
         "kind": lead_first,
         "name": read_name,
@@ -122,7 +138,14 @@ DEAL = ExternalType(
     is_writable=True,
     # archived deals have left the normal list; here they are deals like others
     listings=(list_v2("/api/v2/deals"), list_v2("/api/v2/deals/archived", cost=20)),
+    changes=(
+        list_changes("/api/v2/deals"),
+        list_changes("/api/v2/deals/archived", cost=20),
+        list_changes("/api/v2/deals", status="deleted"),
+    ),
     lookups=(look_up("/api/v2/deals"), look_up("/api/v2/deals/archived", cost=20)),
+    proof=prove("/api/v2/deals"),
+    needs=("pipelines",),
     mapping={
         "title": "title",
         "amount_value": read_amount,
@@ -147,16 +170,23 @@ DEAL = ExternalType(
     promotes=True,
 )
 
+LEADS = Listing(path="/api/v1/leads", paging="offset", cost=20, since="updated_since")
+
 LEAD = ExternalType(
     name="Lead",
     record_type=RecordType.DEAL,
     label="Lead",
     is_writable=True,
     listings=(
-        Listing(path="/api/v1/leads", params={"sort": "add_time ASC"}, paging="offset", cost=20),
-        Listing(path="/api/v1/leads/archived", params={"sort": "add_time ASC"}, paging="offset", cost=40),
+        # both come in the order in which they were created; `sort` takes no direction here
+        LEADS,
+        Listing(path="/api/v1/leads/archived", paging="offset", cost=40),
     ),
+    # archived ones are read-only, and their list cannot be asked for changes: a FULL reads it
+    changes=(LEADS,),
     lookups=(Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),),
+    proof=Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),
+    needs=("leadLabels",),
     mapping={
         "title": "title",
         "amount_value": read_amount,
@@ -177,11 +207,14 @@ LEAD = ExternalType(
 
 ACTIVITY = ExternalType(
     name="Activity",
+    needs=("activityTypes",),
     record_type=RecordType.ACTIVITY,
     label="Activity",
     is_writable=True,
     listings=(list_v2("/api/v2/activities"),),
+    changes=(list_changes("/api/v2/activities"),),
     lookups=(look_up("/api/v2/activities"),),
+    proof=prove("/api/v2/activities"),
     mapping={
         "kind": read_kind,
         "kind_label": read_kind_label,
@@ -204,13 +237,17 @@ ACTIVITY = ExternalType(
     deleted=is_deleted,
 )
 
+NOTES = Listing(path="/api/v1/notes", params={"sort": "id ASC"}, paging="offset", cost=20, since="updated_since")
+
 NOTE = ExternalType(
     name="Note",
     record_type=RecordType.ACTIVITY,
     label="Note",
     is_writable=True,
-    listings=(Listing(path="/api/v1/notes", params={"sort": "id ASC"}, paging="offset", cost=20),),
+    listings=(NOTES,),
+    changes=(NOTES,),
     lookups=(Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),),
+    proof=Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),
     mapping={
         "kind": always_note,
         "kind_label": say_note,
@@ -225,62 +262,6 @@ NOTE = ExternalType(
     created="add_time",
     updated="update_time",
     deleted=is_deleted,
-)
-
-PAGING = {
-    "cursor": Paging(
-        items="data", next="additional_data.next_cursor", size={"limit": "500"}
-    ),  # https://pipedrive.readme.io/docs/core-api-concepts-pagination
-    "offset": Paging(
-        items="data",
-        next="additional_data.pagination.next_start",
-        more="additional_data.pagination.more_items_in_collection",
-        param="start",
-        size={"limit": "500"},
-        counted=True,
-    ),
-    "all": Paging(items="data"),
-}
-
-LIMITS = (
-    # https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting, the plan Lite with an API token
-    Limit(window=BudgetWindow.BURST, seconds=2, limit=20, rolling=True),
-    Limit(window=BudgetWindow.SEARCH, seconds=2, limit=10, rolling=True),
-    # for each seat: a company with two has twice that
-    Limit(window=BudgetWindow.DAY, seconds=86_400, limit=30_000, rolling=False, firm=False),
-)
-
-RATES = (
-    Rate(
-        window=BudgetWindow.BURST,
-        limit="x-ratelimit-limit",
-        remaining="x-ratelimit-remaining",
-        reset="x-ratelimit-reset",
-    ),
-    Rate(
-        window=BudgetWindow.DAY,
-        limit="x-daily-ratelimit-token-limit",
-        remaining="x-daily-ratelimit-token-remaining",
-    ),
-)
-
-ERRORS = (
-    # https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
-    Remedy(status=(400, 400), error=Rejected, message="{crm} refuses the request"),
-    Remedy(status=(401, 401), error=Reauthorize, message="{crm} refuses the token"),
-    Remedy(status=(402, 402), error=Reauthorize, message="The {crm} account is closed, or its trial is over"),
-    # Cloudflare, in front of Pipedrive, answers with a page to those who ignore 429s
-    Remedy(status=(403, 403), json=False, error=Retryable, after=300, message="{crm} blocks this server for a while"),
-    Remedy(status=(403, 403), error=Unsupported, message="{crm} does not allow that: a scope, a right or the plan"),
-    Remedy(status=(404, 404), error=Missing, message="{crm} has no such record, or does not show it"),
-    Remedy(status=(405, 405), error=Unsupported, message="{crm} does not know this method"),
-    Remedy(status=(409, 409), error=Conflict, message="{crm} holds a newer state"),
-    Remedy(status=(410, 410), error=Unsupported, message="{crm} has removed this part of its API"),
-    Remedy(status=(415, 415), error=Unsupported, message="{crm} does not take this format"),
-    Remedy(status=(429, 429), error=Retryable, message="{crm} is asked too often"),
-    Remedy(status=(400, 499), error=Rejected, message="{crm} refuses the request"),
-    Remedy(status=(501, 501), error=Unsupported, message="{crm} has not got that function"),
-    Remedy(status=(500, 599), error=Retryable, message="{crm} has a failure"),
 )
 
 USERS = Listing(path="/api/v1/users", paging="all", cost=20)
@@ -357,4 +338,16 @@ CONNECTOR = Connector(
         ),
     },
     types=(ORGANIZATION, PERSON, DEAL, LEAD, ACTIVITY, NOTE),
+    removals=Removals(
+        # the lists of changes show no deleted person, organization, activity or note
+        listing=Listing(
+            path="/api/v1/recents",
+            paging="offset",
+            cost=20,
+            since="since_timestamp",
+            clock="%Y-%m-%d %H:%M:%S",
+            optional=True,  # it takes the scope recents:read
+        ),
+        read=read_removals,
+    ),
 )

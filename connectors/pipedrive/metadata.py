@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from connectors.declaration import Field, Identity, Payload, Pipeline, Stage, User
+from connectors.declaration import Catalog, Field, Identity, Payload, Pipeline, Removed, Stage, User
 from connectors.errors import Reauthorize
+from connectors.pipedrive.mapping import is_deleted
 from connectors.values import pick, read_id, read_text
 
 HASH = re.compile(r"[0-9a-f]{40}")
@@ -126,3 +127,27 @@ def find_refusal(body: Any) -> int | None:
         return None
     code = body.get("errorCode")
     return code if isinstance(code, int) and 400 <= code < 600 else 422
+
+
+ITEMS = {
+    "person": "Person",
+    "organization": "Organization",
+    "deal": "Deal",
+    "activity": "Activity",
+    "note": "Note",
+}
+"""What recents call the types; other items, such as files, are none of ours."""
+
+
+def read_removals(rows: Sequence[Payload]) -> list[Removed]:
+    """Those of the recent changes that are deletions, in v1's words."""
+    return [
+        Removed(external_type=ITEMS[row["item"]], external_id=str(row["id"]))
+        for row in rows
+        if row.get("item") in ITEMS and read_id(row.get("id")) and marks_deleted(row.get("data"))
+    ]
+
+
+def marks_deleted(data: Any) -> bool:
+    """Whether a record of v1 says that it is deleted."""
+    return isinstance(data, dict) and is_deleted(data, Catalog())

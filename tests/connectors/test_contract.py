@@ -11,6 +11,7 @@ import pytest
 import respx
 
 from connectors.calls import Calls
+from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.declaration import Connector, Credential, ExternalType, Listing, Lookup
 from connectors.errors import CrmError
@@ -132,11 +133,11 @@ async def test_a_list_is_asked_page_by_page_to_its_end(
     last: dict[str, Any] = {"success": True}
     put(first, paging.items, [{external.identifier: 1}])
     put(last, paging.items, [{external.identifier: 2}])
-    put(first, paging.next or "", 500)
-    put(last, paging.next or "", None)
-    if paging.more:
-        put(first, paging.more, True)
-        put(last, paging.more, False)
+    put(first, paging.next[0], 500)
+    put(last, paging.next[0], None)
+    for path in paging.more[:1]:
+        put(first, path, True)
+        put(last, path, False)
     route = crm.get(listing.path).mock(side_effect=[httpx.Response(200, json=first), httpx.Response(200, json=last)])
     client = make(connector, time, http)
 
@@ -174,19 +175,24 @@ async def test_records_are_read_by_id(
 async def test_every_declared_list_beside_records_is_asked(
     connector: Connector, crm: respx.MockRouter, time: Time, http: Http
 ) -> None:
-    sources: list[Any] = [connector.users, connector.pipelines, *connector.fields.values(), *connector.words.values()]
+    sources: list[Any] = [connector.pipelines, *connector.fields.values(), *connector.words.values()]
     paths = {listing.path for source in sources for listing in source.listings}
     routes = [
         crm.get(path).mock(return_value=httpx.Response(200, json={"success": True, "data": []})) for path in paths
     ]
     client = make(connector, time, http)
 
-    found = await client.catalog("DE")
+    catalogs = Catalogs(client, "DE")
+    for external in connector.types:
+        catalogs.start(external)
+    found = [await catalogs.of(external) for external in connector.types]
+    await catalogs.close()
 
     assert [route.call_count for route in routes] == [1] * len(paths)
     assert client.calls == len(paths)
-    assert (found.region, found.account_url) == ("DE", "https://x.invalid")
-    assert set(found.fields) == set(connector.fields)
+    assert {(one.region, one.account_url) for one in found} == {("DE", "https://x.invalid")}
+    assert {name for one in found for name in one.fields} == {external.name for external in connector.types}
+    assert {name for one in found for name in one.words} == set(connector.words)
 
 
 @EVERY

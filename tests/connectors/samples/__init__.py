@@ -36,7 +36,6 @@ def catalog(crm: str) -> Catalog:
     connector, rows = CONNECTORS[crm], account(crm)
     fields = rows["fields"] | {"Lead": rows["fields"]["Deal"]}
     return Catalog(
-        users=connector.users.read(rows["users"]),
         pipelines=connector.pipelines.read(rows["pipelines"], rows["stages"]),
         fields={name: source.read(fields[name]) for name, source in connector.fields.items()},
         words={name: source.read(rows[name]) for name, source in connector.words.items()},

@@ -1,0 +1,65 @@
+"""How Pipedrive's API is to be called: its pages, its limits, its errors."""
+
+from connectors.declaration import Limit, Paging, Rate, Remedy
+from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
+from storage.shapes import BudgetWindow
+
+PAGING = {
+    "cursor": Paging(
+        items="data", next=("additional_data.next_cursor",), size={"limit": "500"}
+    ),  # https://pipedrive.readme.io/docs/core-api-concepts-pagination
+    "offset": Paging(
+        items="data",
+        # the leads' description has them without `pagination`
+        next=("additional_data.pagination.next_start", "additional_data.next_start"),
+        more=(
+            "additional_data.pagination.more_items_in_collection",
+            "additional_data.more_items_in_collection",
+        ),
+        param="start",
+        size={"limit": "500"},
+        counted=True,
+    ),
+    "all": Paging(items="data"),
+}
+
+LIMITS = (
+    # https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting, the plan Lite with an API token
+    Limit(window=BudgetWindow.BURST, seconds=2, limit=20, rolling=True),
+    Limit(window=BudgetWindow.SEARCH, seconds=2, limit=10, rolling=True),
+    # for each seat: a company with two has twice that
+    Limit(window=BudgetWindow.DAY, seconds=86_400, limit=30_000, rolling=False, firm=False),
+)
+
+RATES = (
+    Rate(
+        window=BudgetWindow.BURST,
+        limit="x-ratelimit-limit",
+        remaining="x-ratelimit-remaining",
+        reset="x-ratelimit-reset",
+    ),
+    Rate(
+        window=BudgetWindow.DAY,
+        limit="x-daily-ratelimit-token-limit",
+        remaining="x-daily-ratelimit-token-remaining",
+    ),
+)
+
+ERRORS = (
+    # https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
+    Remedy(status=(400, 400), error=Rejected, message="{crm} refuses the request"),
+    Remedy(status=(401, 401), error=Reauthorize, message="{crm} refuses the token"),
+    Remedy(status=(402, 402), error=Reauthorize, message="The {crm} account is closed, or its trial is over"),
+    # Cloudflare, in front of Pipedrive, answers with a page to those who ignore 429s
+    Remedy(status=(403, 403), json=False, error=Retryable, after=300, message="{crm} blocks this server for a while"),
+    Remedy(status=(403, 403), error=Unsupported, message="{crm} does not allow that: a scope, a right or the plan"),
+    Remedy(status=(404, 404), error=Missing, message="{crm} has no such record, or does not show it"),
+    Remedy(status=(405, 405), error=Unsupported, message="{crm} does not know this method"),
+    Remedy(status=(409, 409), error=Conflict, message="{crm} holds a newer state"),
+    Remedy(status=(410, 410), error=Unsupported, message="{crm} has removed this part of its API"),
+    Remedy(status=(415, 415), error=Unsupported, message="{crm} does not take this format"),
+    Remedy(status=(429, 429), error=Retryable, message="{crm} is asked too often"),
+    Remedy(status=(400, 499), error=Rejected, message="{crm} refuses the request"),
+    Remedy(status=(501, 501), error=Unsupported, message="{crm} has not got that function"),
+    Remedy(status=(500, 599), error=Retryable, message="{crm} has a failure"),
+)
