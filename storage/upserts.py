@@ -72,6 +72,14 @@ AND deleted_at IS NULL AND synced_at < %(before)s AND external_id > %(after)s OR
 """
 """Sources that nothing has read from the CRM since."""
 
+UNCHANGED = """
+SELECT s.external_id AS id FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(id text, at timestamptz, deleted boolean)
+JOIN source_record s ON s.integration_id = %(integration)s AND s.external_type = %(type)s AND s.external_id = src.id
+WHERE s.remote_updated_at = src.at AND s.synced_at > src.at + %(settled)s * interval '1 second'
+AND (s.deleted_at IS NOT NULL) = src.deleted
+"""
+"""Records whose last change is here."""
+
 SOURCES_OF_RECORDS = """
 SELECT id, integration_id, external_type, external_id, record_id, mapped, refs, remote_updated_at, deleted_at
 FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(records)s)

@@ -186,7 +186,8 @@ class Loop:
                 await self._archive(writer, batch.removed)
                 if step.external:
                     name, failed = step.external.name, len(errors) - len(batch.missing)
-                    self._count(name, {"fetched": len(batch.records), "failed": failed})
+                    met = len(batch.records) + batch.skipped
+                    self._count(name, {"fetched": met, "skipped": batch.skipped, "failed": failed})
             await runs.add_errors(self.database, session, self.run, errors)
             state = await runs.commit_page(self.database, session, self.run, self.charge())
             if state is None:
@@ -311,13 +312,11 @@ class Loop:
         if not self.plan.is_whole:
             return {}
         started, newest = self.state.get("started", self.begun.isoformat()), self.state.get("newest", {})
+        before = self.integration.watermarks if self.plan.is_delta else {}
         return {
-            external.name: max(
-                min(newest.get(external.name, started), started),
-                self.integration.watermarks.get(external.name, "") if self.plan.is_delta else "",
-            )
-            for external in self.plan.types
-            if external.name not in failed
+            name: max(before.get(name, ""), min(newest.get(name) or before.get(name) or started, started))
+            for name in (external.name for external in self.plan.types)
+            if name not in failed
         }
 
     def charge(self) -> int:

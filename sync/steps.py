@@ -1,19 +1,28 @@
 """What a run reads, step by step: a listing, named records, what the CRM has deleted, what no listing showed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from connectors.client import Client
-from connectors.declaration import Connector, ExternalType, Listing, Payload, Removals, Removed
+from connectors.declaration import Catalog, Connector, ExternalType, Listing, Payload, Removals, Removed
+from connectors.errors import Unmappable
+from connectors.mapping import compile_type
+from connectors.paths import follow_path
 from connectors.registry import CONNECTORS
+from connectors.values import read_moment
 from storage import upserts
 from storage.database import Database
 from storage.shapes import SyncKind
 from storage.tables import Integration, SyncRun
 from sync.filters import Filter
+
+SETTLED = 60
+"""Seconds after its time at which a change counts as seen: times are whole seconds, and clocks differ."""
+NOTHING = Catalog()
+"""Whether a record is deleted is told by the record alone."""
 
 AT_A_TIME = 200
 """Records asked for by their ids between two commits."""
@@ -32,6 +41,8 @@ class Batch:
     """Deleted in the CRM, or gone for good."""
     missing: Sequence[str] = ()
     """Ids that were asked for, and that the CRM does not show."""
+    skipped: int = 0
+    """Records that were read, and are here as they are."""
     unlisted: int = 0
     """Records that are there, and that the listing has not shown."""
     next: Cursor | None = None
@@ -76,6 +87,48 @@ class ListStep:
         """A page."""
         page = await client.page(self.listing, cursor, since=self.since, size=self.size)
         return Batch(records=page.records, next=page.next)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeStep(ListStep):
+    """Reads what has changed since. It looks back further than it must, so most of what it is shown is here already."""
+
+    database: Database
+    integration: Integration
+
+    async def fetch(self, client: Client, cursor: Cursor | None) -> Batch:
+        """What is new on a page."""
+        batch = await super().fetch(client, cursor)
+        known = await self._find_known(batch.records)
+        program = compile_type(self.external)
+        records = [row for row in batch.records if str(program.identifier(row)) not in known]
+        return replace(batch, records=records, skipped=len(batch.records) - len(records))
+
+    async def _find_known(self, rows: Sequence[Payload]) -> set[str]:
+        """The ids of the rows that are stored as they are: of the same time, and read when that time was over."""
+        program = compile_type(self.external)
+        asked = [
+            {
+                "id": str(program.identifier(row)),
+                "at": moment,
+                "deleted": bool(program.deleted(row, NOTHING)) if program.deleted else False,
+            }
+            for row in rows
+            if (moment := self._read_time(row)) is not None
+        ]
+        if not asked:
+            return set()
+        values = {"integration": self.integration.id, "type": self.external.name, "settled": SETTLED}
+        values |= {"rows": upserts.packed(asked)}
+        found = await self.database.fetch(self.integration.workspace_id, upserts.UNCHANGED, values)
+        return {row["id"] for row in found}
+
+    def _read_time(self, row: Payload) -> datetime | None:
+        """When the row was changed; None where that cannot be told."""
+        try:
+            return read_moment(follow_path(row, self.external.updated or ""), "")
+        except Unmappable:
+            return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,10 +269,11 @@ class Plan:
         since, filter_ = self.since(external), self.filter
         times = [moment for moment in (since, filter_.updated_since) if moment is not None]
         size = self.limit if filter_ == Filter() else None
-        return [
-            ListStep(external=external, listing=listing, since=max(times, default=None), size=size)
-            for listing in (external.listings if since is None else external.changes)
-        ]
+        known: dict[str, Any] = {"external": external, "since": max(times, default=None), "size": size}
+        if since is None:
+            return [ListStep(listing=listing, **known) for listing in external.listings]
+        known |= {"database": self.database, "integration": self.integration}
+        return [ChangeStep(listing=listing, **known) for listing in external.changes]
 
     def _find_removed(self) -> list[Step]:
         since: Mapping[str, datetime] = {one.name: moment for one in self.types if (moment := self.since(one))}

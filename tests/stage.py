@@ -265,13 +265,11 @@ class Gateway:
         found: str = payload["integration"]["id"]
         return found
 
-    def start(self, integration: str, types: Sequence[str] | None = None) -> str:
-        """The id of a FULL run."""
-        query = (
-            "mutation($i: ID!, $t: [RecordType!]) { sync(input: {integrationId: $i, recordTypes: $t, kind: FULL})"
-            " { syncRun { id } userErrors { code message } } }"
-        )
-        payload = self.ask(query, i=integration, t=types)["sync"]
+    def start(self, integration: str, types: Sequence[str] | None = None, kind: str = "FULL", **asked: Any) -> str:
+        """The id of a run, a FULL one if nothing else is said; `asked` is what a SyncInput takes besides."""
+        query = "mutation($i: SyncInput!) { sync(input: $i) { syncRun { id } userErrors { code message } } }"
+        given = {"integrationId": integration, "kind": kind, **asked}
+        payload = self.ask(query, i={**given, "recordTypes": types} if types else given)["sync"]
         if payload["userErrors"]:
             raise RuntimeError(str(payload["userErrors"]))
         found: str = payload["syncRun"]["id"]
@@ -295,9 +293,19 @@ class Gateway:
             time.sleep(0.03)
         return state
 
-    def sync(self, integration: str, types: Sequence[str] | None = None, seconds: float = 60) -> dict[str, Any]:
-        """A FULL run from its start to its end."""
-        return self.wait(self.start(integration, types), seconds=seconds)
+    def sync(
+        self, integration: str, types: Sequence[str] | None = None, seconds: float = 60, **asked: Any
+    ) -> dict[str, Any]:
+        """A run from its start to its end; a FULL one if no `kind` is asked for."""
+        return self.wait(self.start(integration, types, **asked), seconds=seconds)
+
+    def show(self, integration: str, external_type: str, external_id: str, fields: str) -> Any:
+        """The unified record that a CRM's record belongs to; None where there is none."""
+        query = (
+            "query($i: ID!, $t: String!, $e: String!) { recordBySource(integrationId: $i, externalType: $t, externalId: $e)"
+            f" {{ __typename {fields} }} }}"
+        )
+        return self.ask(query, i=integration, t=external_type, e=external_id)["recordBySource"]
 
     def walk(self, query: str, **variables: Any) -> Iterator[dict[str, Any]]:
         """All nodes of the connection `list` of a query that takes `$after`."""
