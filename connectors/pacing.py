@@ -274,11 +274,16 @@ def free_at(limit: Limit, window: _Window) -> float:
 
 
 def spread_from(limit: Limit, window: _Window, free: float) -> float:
-    """The first half of a window may be spent at once; then calls are spread evenly, since many sent together arrive in no
-    order, and the CRM would count one too early."""
+    """Calls are spread evenly, since many sent together arrive in no order, and the CRM would count one too early. After a
+    quiet window nine tenths may be spent at once, and half of it always."""
     allowed = window.limit if window.limit is not None else limit.limit
-    half, span = max(1, (allowed or 0) // 2), (limit.seconds or 0) * MARGIN
-    if not allowed or len(window.calls) < half or window.calls[-half] <= free - span:
+    span = (limit.seconds or 0) * MARGIN
+    near = sum(1 for call in window.calls if call > free - span)
+    if not allowed or near < max(1, allowed // 2):
+        return 0.0
+    before = len(window.calls) - near
+    quiet = not before or window.calls[before - 1] <= window.calls[before] - span
+    if quiet and near < allowed * 9 // 10:
         return 0.0
     return window.calls[-1] + (limit.seconds or 0) * SPREAD / allowed
 

@@ -69,6 +69,7 @@ class Table:
         self.rows = {record["id"]: Row(record, self.hidden) for record in records}
         self.orders.clear()
         self.last_id = max((key for key in self.rows if isinstance(key, int)), default=0)
+        self.order("update_time")  # sorted now, and not in the first call that asks for it
 
     def put(self, record: Json) -> Row:
         """Inserts or replaces; the given record must not be changed afterwards."""

@@ -78,7 +78,7 @@ RETURNING r.cancel_requested, i.status AS integration_status
 
 SETTLE = """
 UPDATE sync_run SET status = %(status)s, message = %(message)s, resumes_at = %(resumes_at)s,
-  cursor = coalesce(%(cursor)s::text::jsonb, cursor), api_calls = api_calls + %(calls)s,
+  cursor = coalesce(%(cursor)s::text::jsonb, cursor), counts = %(counts)s::text::jsonb, api_calls = api_calls + %(calls)s,
   completed_at = CASE WHEN %(ended)s THEN now() END, updated_at = now()
 WHERE id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
 """
@@ -242,6 +242,7 @@ async def settle(
         "resumes_at": resumes_at,
         "calls": calls,
         "cursor": orjson.dumps(run.cursor).decode() if run.cursor else None,
+        "counts": orjson.dumps(run.counts).decode(),
         "ended": status not in LIVE,
     }
     return await _change(database, session, SETTLE, values)

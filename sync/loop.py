@@ -163,18 +163,13 @@ class Loop:
         if batch.unlisted:
             self.state["unlisted"] = self.state.get("unlisted", 0) + sum(not one.is_deleted for one in taken)
         last = batch.next is None or self._is_enough(step)
-        await self._commit(number + last, None if last else batch.next, step, taken, batch, errors)
+        self.state |= {"listing": number + last, "page": None if last else batch.next}
+        if batch.records or batch.removed or errors:
+            await self._commit(step, taken, batch, errors)
+        elif external:  # nothing that a commit would have to keep
+            self._count(external.name, {"fetched": batch.skipped, "skipped": batch.skipped})
 
-    async def _commit(
-        self,
-        number: int,
-        cursor: Cursor | None,
-        step: Step,
-        taken: Sequence[Mapped],
-        batch: Batch | None,
-        errors: Sequence[Error],
-    ) -> None:
-        self.state |= {"listing": number, "page": cursor}
+    async def _commit(self, step: Step, taken: Sequence[Mapped], batch: Batch | None, errors: Sequence[Error]) -> None:
         self.state.pop("waits", None)
         self.run.cursor = self.state
         async with self.database.session(self.run.workspace_id) as session:
@@ -208,7 +203,8 @@ class Loop:
             self.state["failed"] = [*self.state.get("failed", ()), step.external.name]
             name = step.external.name
             errors = [tell(name, None, "UNSUPPORTED", f"{name}: {error.message}")]
-        await self._commit(number + 1, None, step, (), None, errors)
+        self.state |= {"listing": number + 1, "page": None}
+        await self._commit(step, (), None, errors)
 
     async def _map(self, external: ExternalType, records: Sequence[Payload]) -> tuple[list[Mapped], list[Error]]:
         """The records in our shape, and what is told of those that have none."""
