@@ -1,4 +1,4 @@
-"""`make bench`: a FULL sync of 50,000 persons beside dlt, its memory, and how much of a rate limit it uses."""
+"""`make bench`: a FULL sync beside dlt, its memory, how much of a rate limit it uses, and what a DELTA costs."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from bench.changes import measure_delta, measure_full
 from storage.embedded import Embedded
 from tests.stage import ENDED, ROOT, Gateway, Peak, Sandbox, cpu_seconds, gateway, sandbox
 
@@ -20,6 +21,7 @@ PEER = ROOT / ".data" / "bench" / "dlt"
 DLT = "dlt[postgres]==1.31.0"
 TYPES = ("CONTACT",)
 FEW, MANY = 5_000, 50_000
+PARTS = ["sync", "peer", "limit", "changes"]
 WINDOW = 2.0
 """Seconds of Pipedrive's burst limit."""
 
@@ -104,10 +106,8 @@ def measure_limit(crm: Sandbox, address: Gateway, persons: int, burst: int | Non
 def main() -> None:
     """Prints each figure as it comes, as JSON lines."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "--only", choices=["sync", "peer", "limit"], action="append", help="part of it; repeat for more"
-    )
-    what = parser.parse_args().only or ["sync", "peer", "limit"]
+    parser.add_argument("--only", choices=PARTS, action="append", help="part of it; repeat for more")
+    what = parser.parse_args().only or PARTS
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
     try:
         with Embedded(home / "db", {"listen_addresses": "127.0.0.1", "port": "5432"}) as server, sandbox(home) as crm:
@@ -129,6 +129,11 @@ def main() -> None:
                 for burst, persons in ((4, 20_000), (None, MANY)):
                     with gateway(home, fresh(server, f"limit_{burst or 20}"), crm) as address:
                         print(json.dumps({"limit": measure_limit(crm, address, persons, burst)}), flush=True)
+            if "changes" in what:
+                with gateway(home, fresh(server, "full"), crm) as address:
+                    print(json.dumps({"full": measure_full(crm, address)}), flush=True)
+                with gateway(home, fresh(server, "changes"), crm) as address:
+                    print(json.dumps({"delta": measure_delta(crm, address)}), flush=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

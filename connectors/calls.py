@@ -17,7 +17,7 @@ from connectors.pacing import Ledger, Reservation, backoff, come_again
 
 TRIES = 5
 PATIENCE = 60.0
-"""Seconds that a call waits for its turn; a longer wait is the caller's to plan."""
+"""Seconds: who is asked to come again later than that has used up more than a burst."""
 SWIFT, STRETCH = 0.02, 0.05
 """Seconds: an answer slower than the first was perhaps counted later than it was sent, by up to the second."""
 RENEWALS = 3
@@ -48,6 +48,9 @@ class Calls:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    tries: int = TRIES
+    patience: float = PATIENCE
+    """Seconds that it waits for its turn, or for a CRM that asks to come again; a longer wait is the caller's to plan."""
     made: int = 0
     """How many calls it has made so far."""
     ahead: float = 0.0
@@ -74,7 +77,7 @@ class Calls:
         """A call that reads, made again as long as that can help."""
         await self._locate(path)
         failure, refused, renewals, attempt = self._unreachable(), 0, 0, 0
-        while attempt < TRIES:
+        while attempt < self.tries:
             token = await self._find_token()
             reservation = await self._reserve(cost, search=search)
             answer = await self._send(reservation, path, params, token)
@@ -89,7 +92,7 @@ class Calls:
                 failure = await self._limited(reservation, answer, refused)
                 continue  # the ledger now knows when the next try may be sent
             failure = await self._failed(reservation, answer)
-            if attempt < TRIES:
+            if attempt < self.tries:
                 await self.pause(backoff(attempt - 1, told=failure.after))
         raise failure
 
@@ -107,10 +110,14 @@ class Calls:
     # ------------------------------------------------------------ the credential
 
     async def _find_token(self) -> str:
-        """The token to call with, renewed shortly before its end."""
+        """The token to call with, renewed shortly before its end; until then it serves, where that fails for now."""
         ends = self.credential.expires_at
         if self.renew and ends is not None and ends - self.wall() < EARLY:
-            self.credential = await self.renew(self.credential.token)
+            try:
+                self.credential = await self.renew(self.credential.token)
+            except Retryable:
+                if ends <= self.wall():
+                    raise
         if SENDABLE.fullmatch(self.credential.token) is None:
             raise Reauthorize("There is no usable token.", crm=self.connector.name, integration=self.integration)
         return self.credential.token
@@ -135,7 +142,7 @@ class Calls:
             return self._unreachable()
         error = make_error(self.connector, answer, self.integration)
         if isinstance(error, Retryable):
-            if answer.status >= 500 and (error.after or 0) <= PATIENCE:
+            if answer.status >= 500 and (error.after or 0) <= self.patience:
                 return error
             await self.ledger.settle(reservation, blocked=error.after)
         raise error
@@ -149,7 +156,7 @@ class Calls:
                 return reservation
             if reservation.until is not None:
                 raise self._exhausted(reservation.until)
-            if reservation.wait_seconds > PATIENCE * 1.1:
+            if reservation.wait_seconds > self.patience * 1.1:
                 message = f"{connector.label} asked not to be called for a while."
                 raise self.retryable(message, after=reservation.wait_seconds)
             await self.pause(come_again(reservation.wait_seconds))

@@ -1,7 +1,7 @@
 """What a CRM knows and holds, by its connector's declarations: identity, users, fields, lists and records."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -86,9 +86,7 @@ class Client:
     ) -> Page:
         """One page of a list, of at most `size` rows. An empty page that says more follow is passed on as it is."""
         paging = self.connector.paging[listing.paging]
-        params = {**paging.size, **listing.params}
-        if size is not None:
-            params |= {name: str(min(size, int(most))) for name, most in paging.size.items()}
+        params = {**_sized(paging, size), **listing.params}
         if since is not None and listing.since:
             params[listing.since] = since.strftime(listing.clock)
         if cursor is not None:
@@ -96,6 +94,26 @@ class Client:
         answer = await self.wire.get(listing.path, params, listing.cost)
         records = self._records(answer, paging)
         return Page(records=records, next=self._next(answer, paging, cursor, len(records)))
+
+    async def search(
+        self, external: ExternalType, text: str, cursor: Any | None = None, size: int | None = None
+    ) -> Page:
+        """One page, of at most `size`, of what is found by words. A hit can have less than the record, and other names.
+
+        Raises Unsupported for a type that is not searched.
+        """
+        search = external.search
+        if search is None:
+            message = f"{self.connector.label} does not search {external.name}."
+            raise Unsupported(message, crm=self.connector.name, integration=self.wire.integration)
+        paging = self.connector.paging[search.paging]
+        params = {**_sized(paging, size), **search.params, search.param: text}
+        if cursor is not None:
+            params[paging.param] = str(cursor)
+        answer = await self.wire.get(search.path, params, search.cost, search=True)
+        rows = self._records(answer, paging)
+        hits = [hit for row in rows if isinstance(hit := follow_path(row, search.item), dict)]
+        return Page(records=hits, next=self._next(answer, paging, cursor, len(rows)))
 
     async def read(self, external: ExternalType, ids: Sequence[str]) -> dict[str, Payload]:
         """Records by id, in as few calls as the CRM allows; those that it does not show are left out."""
@@ -143,22 +161,25 @@ class Client:
     async def _load(self, source: Source[T]) -> T:
         return source.read(*await together(*(self.rows(listing) for listing in source.listings)))
 
-    async def rows(self, listing: Listing) -> list[Payload]:
-        """All rows of a list."""
-        rows: list[Payload] = []
+    async def pages(self, listing: Listing) -> AsyncGenerator[Sequence[Payload]]:
+        """The rows of a list, page by page to its end; none of a list that this account has not got and can do without."""
         cursor = None
         for _ in range(MOST_PAGES):
             try:
                 page = await self.page(listing, cursor)
             except (Missing, Unsupported):
                 if listing.optional:
-                    return []
+                    return
                 raise
-            rows += page.records
+            yield page.records
             cursor = page.next
             if cursor is None:
-                return rows
+                return
         raise self._unreadable("a list that does not end")
+
+    async def rows(self, listing: Listing) -> list[Payload]:
+        """All rows of a list."""
+        return [row async for rows in self.pages(listing) for row in rows]
 
     def _records(self, answer: Answer, paging: Paging) -> Sequence[Payload]:
         rows = follow_path(answer.body, paging.items)
@@ -178,11 +199,19 @@ class Client:
         if found is None and paging.counted and paging.more:
             found = int(cursor or 0) + count
         if found is not None and str(found) == str(cursor if cursor is not None or not paging.counted else 0):
-            raise self._unreadable("a list whose next page is the same page")
+            message = f"{self.connector.label} gave a list whose next page is the same page."
+            raise Rejected(message, crm=self.connector.name, integration=self.wire.integration)
         return found
 
     def _unreadable(self, what: str) -> Retryable:
         return self.wire.retryable(f"{self.connector.label} gave {what}.")
+
+
+def _sized(paging: Paging, size: int | None) -> Mapping[str, str]:
+    """The query parameters of a page of at most `size` rows; None for the largest."""
+    if size is None:
+        return paging.size
+    return {name: str(min(size, int(most))) for name, most in paging.size.items()}
 
 
 async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:

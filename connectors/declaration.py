@@ -177,6 +177,21 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Search:
+    """How records are found by words, the best first: each row of the paging style has one, or a part of it, in `item`."""
+
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    param: str = "term"
+    """The query parameter that takes the words."""
+    shortest: int = 1
+    """How many characters they have at least."""
+    paging: str
+    item: str = "item"
+    cost: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source(Generic[T]):
     """What the CRM knows beside records: the lists it is read from, and how their rows become it."""
 
@@ -211,6 +226,8 @@ class ExternalType:
     """The path of the mark that a record is deleted, or a function that tells."""
     lookups: tuple[Lookup, ...] = ()
     """How to read records by id, in the order they are tried: the next for those that the one before did not show."""
+    search: Search | None = None
+    """How it is found by words; None where the CRM finds none of it."""
     page: str | None = None
     """Its page in the CRM, as a format of {account} and {id}."""
     changes: tuple[Listing, ...] = ()
@@ -221,6 +238,11 @@ class ExternalType:
     """What its mapping looks up beside the fields of its type: `pipelines`, or one of the connector's words."""
     promotes: bool = False
     """A deal of this type makes a CONTACT of the people who take part, where a person alone is a LEAD."""
+
+    @property
+    def reads_many(self) -> bool:
+        """Whether one call can read several records by their ids."""
+        return any(lookup.most > 1 for lookup in self.lookups)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +330,8 @@ class Connector:
     """The header that carries the credential, and its value as a format of {token}."""
     scopes: tuple[str, ...]
     """What an OAuth client of ours asks for."""
+    wider: Callable[[str], tuple[str, ...]] = lambda _: ()
+    """The scopes of which any one has a scope in it."""
     oauth: OAuth | None = None
     """How it is connected by consent; None where only tokens are taken."""
     settings: tuple[str, ...]

@@ -1,6 +1,6 @@
 """The only module that knows the HTTP library: a client as CRMs need it, and what can break on the way."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -31,3 +31,19 @@ def open_http(transport: Transport | None = None) -> Http:
     the settings of the machine, as with every HTTP program; a .netrc does not, since it could replace our credentials.
     """
     return httpx.AsyncClient(transport=transport, mounts=DIRECT, timeout=TIMEOUT, limits=LIMITS, follow_redirects=False)
+
+
+class Borrowed(httpx.AsyncBaseTransport):
+    """The connections, proxies and certificates of a client, for another one that has only its manners of its own."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    async def handle_async_request(self, request: httpx.Request) -> Response:
+        """Passes the request on; the answer's body is still to be read."""
+        return await self.http.send(request, stream=True)
+
+
+def borrow(http: Http) -> dict[str, Any]:
+    """The arguments of a client that sends through `http`, as `http` would: it need not be closed."""
+    return {"transport": Borrowed(http), "timeout": TIMEOUT, "trust_env": False, "follow_redirects": False}

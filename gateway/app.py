@@ -11,11 +11,12 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from gateway import graphiql
+from gateway import graphiql, oauth
 from gateway.edge import Edge
 from gateway.process import Process, open_process
 from gateway.settings import Settings
 from gateway.view import View
+from resolvers.context import CALLBACK
 from schema.build import schema
 
 log = structlog.get_logger("gateway")
@@ -35,11 +36,12 @@ def create_app(settings: Settings, *, works: bool = True) -> Starlette:
     view = View(schema, settings.max_body)
     return Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(Edge, public_url=settings.address)],
+        middleware=[Middleware(Edge, public_url=settings.address, visited=(CALLBACK,))],
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
             Route("/graphql", view),
             WebSocketRoute("/graphql", view),
+            oauth.ROUTE,
             Route("/healthz", show_health),
             Route("/readyz", show_readiness),
             Mount("/static", StaticFiles(directory=graphiql.STATIC)),

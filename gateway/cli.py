@@ -80,7 +80,9 @@ def sync_command(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what has changed.")] = False,
 ) -> None:
-    """Sync an integration and show the progress: everything the first time, then what has changed.
+    """Sync an integration and show the progress.
+
+    It reads everything the first time, then what has changed.
 
     It works whether or not a gateway runs: this command has a worker of its own. Ctrl-C stops watching; what is done
     is kept, and the run goes on as soon as a worker or a gateway runs.

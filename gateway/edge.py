@@ -1,6 +1,6 @@
 """Who may talk to this listener at all: not a page of another site, nor a name that somebody else points here."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,10 +33,12 @@ class Edge:
 
     As shipped, whoever reaches the listener is an admin. It listens on loopback only, but a browser on this machine
     carries any page's requests here, by address or by a name that its owner points at 127.0.0.1 (DNS rebinding).
+    `visited` are the paths to which pages of other origins send people.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
+    def __init__(self, app: ASGIApp, public_url: str, visited: Collection[str] = ()) -> None:
         self.app = app
+        self.visited = visited
         self.origin = normalize_origin(public_url)
         self.name = urlsplit(public_url).hostname
 
@@ -44,7 +46,8 @@ class Edge:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        reason = self.refuse(Headers(scope=scope))
+        is_visit = scope["type"] == "http" and scope["path"] in self.visited
+        reason = self.refuse(Headers(scope=scope), any_origin=is_visit)
         if scope["type"] == "websocket":
             await (WebSocketClose(1008, reason) if reason else self.app)(scope, receive, send)
             return
@@ -55,12 +58,14 @@ class Edge:
         )
         await app(scope, receive, add_headers(send))
 
-    def refuse(self, headers: Headers) -> str | None:
+    def refuse(self, headers: Headers, *, any_origin: bool = False) -> str | None:
         """The reason, in a sentence that says what to do; None lets it pass."""
         host, origin = headers.get("host"), headers.get("origin")
         if host is not None and not self.is_ours(host):
             return f"This gateway does not answer for the host {host}: use its address, or set PUBLIC_URL."
-        if origin is not None and normalize_origin(origin) != self.origin and not is_same_origin(origin, host):
+        if any_origin or origin is None:
+            return None
+        if normalize_origin(origin) != self.origin and not is_same_origin(origin, host):
             return f"Pages of {origin} may not call this gateway from a browser."
         return None
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
-from connectors.http import open_http
+from connectors.http import Http, open_http
+from connectors.oauth import App
 from connectors.registry import CONNECTORS
 from gateway.settings import Settings, read_variables
 from resolvers.context import Caller, Context, Services
@@ -26,6 +27,7 @@ from storage.secrets import Keyring
 from storage.shapes import Plan, Role
 from storage.tables import Workspace
 from sync.clients import Clients
+from sync.credentials import Vault
 from sync.jobs import Jobs
 from sync.worker import Worker
 
@@ -119,8 +121,11 @@ async def make_services(
     cache, http = Cache.make("crosswalk", redis), open_http()
     stack.push_async_callback(cache.close)
     stack.push_async_callback(http.aclose)
+    apps = make_apps(settings, http)
+    vault = Vault(database=database, keyring=Keyring.load(keys, settings.crosswalk_data), apps=apps)
+    stack.push_async_callback(vault.close)
     clients = Clients(
-        keyring=Keyring.load(keys, settings.crosswalk_data),
+        vault=vault,
         ledger=PostgresLedger(database),
         http=http,
         api_urls=settings.api_urls,
@@ -135,7 +140,29 @@ async def make_services(
         payloads=Payloads(clients, cache),
         public_url=settings.address,
         missing_settings={} if settings.crosswalk_sandbox else find_missing(),
+        apps=apps,
+        return_origins=frozenset((settings.return_origins or "").split(",")) - {""},
+        state_seconds=settings.oauth_state_seconds,
+        pending_seconds=settings.pending_seconds,
     )
+
+
+def make_apps(settings: Settings, http: Http) -> dict[str, App]:
+    """CRM -> our OAuth client there, where it is set."""
+    apps = {}
+    for name, (client_id, client_secret) in settings.oauth_clients.items():
+        connector = CONNECTORS[name]
+        if connector.oauth:
+            url = settings.oauth_urls.get(name, connector.oauth.default_url)
+            apps[name] = App(
+                connector=connector,
+                oauth=connector.oauth,
+                client_id=client_id,
+                client_secret=client_secret,
+                http=http,
+                url=url,
+            )
+    return apps
 
 
 def find_missing() -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from connectors.registry import CONNECTORS
 from gateway.trouble import StartError
+from resolvers.returns import find_origin
 
 ENV_FILE = ".env"
 PREFIX = "CROSSWALK_"
@@ -48,6 +49,15 @@ def check_region(value: str) -> str:
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError
     return value.upper()
+
+
+def check_origins(value: str) -> str:
+    """A list of origins, each in the one spelling that is compared."""
+    given = [one.strip().removesuffix("/") for one in value.split(",") if one.strip()]
+    origins = [find_origin(one) or "" for one in given]
+    if not origins or any(urlsplit(one)._replace(scheme="", netloc="").geturl() for one in given) or not all(origins):
+        raise ValueError
+    return ",".join(dict.fromkeys(origins))
 
 
 def check_loopback(value: str) -> str:
@@ -113,6 +123,10 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, check_secret("redis", "rediss", "unix")] | None = Field(
         None, description="redis://host:6379/0: a cache that several processes share; memory when not set"
     )
+    return_origins: Annotated[str, AfterValidator(check_origins)] | None = Field(
+        None,
+        description="origins, as https://app.example,https://b.example: where `returnTo` may lead; nowhere when not set",
+    )
     default_region: Annotated[str, AfterValidator(check_region)] | None = Field(
         None, description="an ISO country, such as DE, for phone numbers without one"
     )
@@ -153,7 +167,19 @@ class Settings(BaseSettings):
 
     @property
     def oauth_urls(self) -> dict[str, str]:
+        """The same for its OAuth host."""
         return {name: url for name, vendor in self.vendors.items() if (url := vendor.oauth_url or self.stand_in(name))}
+
+    @property
+    def oauth_clients(self) -> dict[str, tuple[str, str]]:
+        """CRM -> (id, secret) of our OAuth client there, where both are set. The sandbox takes any."""
+        made_up = "crosswalk-sandbox" if self.crosswalk_sandbox else ""
+        found = {}
+        for name, vendor in self.vendors.items():
+            secret = vendor.client_secret.get_secret_value() if vendor.client_secret else made_up
+            if secret and (client_id := vendor.client_id or made_up):
+                found[name] = client_id, secret
+        return found
 
     def stand_in(self, name: str) -> str | None:
         """The sandbox's address of a CRM, and only while the sandbox is on."""

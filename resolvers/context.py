@@ -1,13 +1,14 @@
 """What one request carries: who asks, for which workspace, and what this process has to answer with."""
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from connectors.declaration import Payload
+from connectors.oauth import App
 from resolvers.loaders import Loader
 from storage.cache import Cache
 from storage.database import Database
@@ -17,6 +18,9 @@ from storage.shapes import Role
 from storage.tables import Integration
 from sync.clients import Clients
 from sync.jobs import Jobs
+
+CALLBACK = "/oauth/callback"
+"""The path to which CRMs send people with their answer."""
 
 TURNS = 2
 """Reads of one operation at a time."""
@@ -53,6 +57,19 @@ class Services:
     public_url: str
     missing_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """CRM -> the names of the settings that its OAuth client still lacks."""
+    apps: Mapping[str, App] = field(default_factory=dict)
+    """CRM -> our OAuth client there; only where it is set."""
+    return_origins: Collection[str] = ()
+    """Where a person may be sent after a consent."""
+    state_seconds: int = 600
+    """How long a consent may take."""
+    pending_seconds: int = 3600
+    """How long an integration waits for one."""
+
+    @property
+    def callback_url(self) -> str:
+        """To be registered with the vendors."""
+        return f"{self.public_url}{CALLBACK}"
 
 
 @dataclass
@@ -65,6 +82,8 @@ class Context:
     loaders: dict[Hashable, Loader[Any, Any]] = field(default_factory=dict)
     listings: dict[Hashable, Listing] = field(default_factory=dict)
     """Lists that several parents ask for alike, compiled once."""
+    reread: set[UUID] = field(default_factory=set)
+    """The sources that were read from their CRMs anew."""
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, TURNS))
     """However much one operation asks for, others get their reads in between."""
 

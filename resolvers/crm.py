@@ -1,7 +1,7 @@
 """Fields that reach into a CRM while the query runs: cached, batched, and asked once whoever asks."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -197,10 +197,14 @@ async def refresh_record(context: Context, sources: Sequence[SourceRecord], max_
     for (integration_id, external_type), group in groups.items():
         integration = await get_integration(context, integration_id)
         if integration is not None:
-            await _refresh(context, integration, external_type, [source.external_id for source in group])
+            read = await _refresh(context, integration, external_type, [source.external_id for source in group])
+            context.reread.update(source.id for source in group if source.external_id in read)
 
 
-async def _refresh(context: Context, integration: Integration, external_type: str, ids: Sequence[str]) -> None:
+async def _refresh(
+    context: Context, integration: Integration, external_type: str, ids: Sequence[str]
+) -> Collection[str]:
+    """Takes over what has changed; gives the ids of those that the CRM has shown."""
     external = CONNECTORS[integration.crm].type(external_type)
     try:
         client = await context.services.clients.open(integration)
@@ -213,3 +217,4 @@ async def _refresh(context: Context, integration: Integration, external_type: st
         raise BadInput(f"The CRM's record cannot be read: {error.message}") from error
     async with context.database.session(context.workspace) as session:
         await Writer(context.database, session, integration).store_page(external, mapped)
+    return found.keys()

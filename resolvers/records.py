@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from resolvers.context import Context
 from resolvers.loaders import load
-from storage import listing, query, sources
+from storage import listing, merges, query, sources
 from storage.declare import Relation
 from storage.listing import COUNTED, Listing, Window
 from storage.query import Arguments
@@ -36,14 +36,25 @@ class Page(Generic[T]):
 
 
 async def get_row(context: Context, name: str, id: UUID) -> Any:
-    """The row of a node by its type's name and its id; None where there is none, or the type has no rows here."""
+    """The row of a node by its type's name and its id; None where there is none, or the type has no rows here.
+
+    The id of a record that has become part of another one leads to that one.
+    """
     if (model := sources.NODES.get(name)) is None:
         return None
 
     async def fetch(ids: list[UUID]) -> list[Any]:
-        rows = await context.fetch(sources.by_ids(name), {"ids": ids})
-        found = {row["id"]: model.model_construct(**row) for row in rows}
+        found = await read(ids)
+        missing = [each for each in ids if each not in found] if name in RECORDS else []
+        if missing:
+            moved = {row["id"]: row["record_id"] for row in await context.fetch(merges.SURVIVORS, {"ids": missing})}
+            survivors = await read(list(moved.values())) if moved else {}
+            found |= {old: survivors[new] for old, new in moved.items() if new in survivors}
         return [found.get(each) for each in ids]
+
+    async def read(ids: Sequence[UUID]) -> dict[UUID, Any]:
+        rows = await context.fetch(sources.by_ids(name), {"ids": ids})
+        return {row["id"]: model.model_construct(**row) for row in rows}
 
     return await load(context, name, fetch, id)
 

@@ -1,7 +1,10 @@
 """Sync runs: asking for one, cancelling it, following it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from resolvers.context import Context
@@ -154,16 +157,38 @@ async def list_live(context: Context, integration_id: UUID | None) -> list[SyncR
 
 
 async def watch_integration(context: Context, id: UUID) -> AsyncIterator[Integration]:
-    """The integration as it is now, then after each change."""
-    with context.services.hub.subscribe(f"integration:{id}") as events:
-        async with context.database.session(context.workspace) as session:
-            found = await integrations.find(session, id)
+    """The integration that the id leads to, as it is now and then after each change. It ends with the time in which somebody
+    should have consented."""
+    with ExitStack() as stack:
+        events = stack.enter_context(context.services.hub.subscribe(f"integration:{id}"))
+        found, followed = await read_integration(context, id), id
         if found is None:
             raise BadInput("There is no such integration.")
-        yield found
-        async for _ in events:
-            async with context.database.session(context.workspace) as session:
-                found = await integrations.find(session, id)
-            if found is None:
-                return
-            yield found
+        seen: tuple[Any, ...] | None = None
+        while found is not None:
+            if found.id != followed:  # the consent was for an account that was here already
+                followed, seen = found.id, None
+                events = stack.enter_context(context.services.hub.subscribe(f"integration:{followed}"))
+                found = await read_integration(context, followed)
+                continue
+            state = (found.updated_at, found.health)  # a test is no change of the integration, and is told all the same
+            if state != seen:
+                seen = state
+                yield found
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds_left(found)):
+                    await anext(events)
+            found = await read_integration(context, id)
+
+
+async def read_integration(context: Context, id: UUID) -> Integration | None:
+    """The integration as it is now, past any loader."""
+    async with context.database.session(context.workspace) as session:
+        return await integrations.find(session, id)
+
+
+def seconds_left(integration: Integration) -> float | None:
+    """Until it ends, where it waits for a consent; a moment more, since the database's clock decides."""
+    if integration.status != IntegrationStatus.PENDING.value or integration.pending_until is None:
+        return None
+    return max(0.0, (integration.pending_until - now()).total_seconds()) + 0.1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -64,16 +65,17 @@ async def get_payload(context: Context, source: SourceRecord, max_staleness: int
 async def get_freshness(context: Context, record: Record) -> Freshness:
     """How old the oldest of a record's live sources is."""
     found = await list_sources(context, record.id)
-    return measure(found)
+    return measure(context, found)
 
 
-def measure(found: Sequence[SourceRecord]) -> Freshness:
-    """The age of the oldest; of those that the CRM has deleted only where there is no other."""
-    live = [source.synced_at for source in found if not source.deleted_at] or [source.synced_at for source in found]
+def measure(context: Context, found: Sequence[SourceRecord]) -> Freshness:
+    """The age of the oldest, and where it was taken from; of those that the CRM has deleted only where there is no other."""
+    live = [source for source in found if not source.deleted_at] or found
     if not live:
         return Freshness(None, None)
-    oldest = min(live)
-    return Freshness(oldest, max(0, int((now() - oldest).total_seconds())))
+    oldest = min(live, key=attrgetter("synced_at"))
+    age = max(0, int((now() - oldest.synced_at).total_seconds()))
+    return Freshness(oldest.synced_at, age, ServedFrom.CRM if oldest.id in context.reread else ServedFrom.STORE)
 
 
 async def get_source_record(context: Context, source: SourceRecord) -> tuple[str, Record] | None:
@@ -90,9 +92,9 @@ async def get_fresh_record(context: Context, name: str, id: UUID, max_staleness:
     record: Record | None = await get_row(context, name, id)
     if record is None or max_staleness is None:
         return record
-    await refresh_record(context, await list_sources(context, id), max_staleness)
+    await refresh_record(context, await list_sources(context, record.id), max_staleness)
     context.loaders.clear()
-    again: Record | None = await get_row(context, name, id)
+    again: Record | None = await get_row(context, name, record.id)
     return again
 
 

@@ -45,7 +45,7 @@ class Schema(strawberry.Schema):
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:
         if isinstance(context.context, Context):
-            context.context = replace(context.context, loaders={}, listings={})
+            context.context = replace(context.context, loaders={}, listings={}, reread=set())
         try:
             if context.query:
                 context.graphql_document = self._reader.read(context.query)

@@ -19,7 +19,14 @@ from storage.shapes import RecordType
 class ConnectInput:
     crm: Crm = strawberry.field(description="Which CRM.")  # type: ignore[valid-type] # made from the registry
     display_name: str | None = strawberry.field(description="What people here call it; the account's name else.")
-    api_token: str | None = strawberry.field(description="A token that was made in the CRM.")
+    api_token: str | None = strawberry.field(
+        description="A token that was made in the CRM; without one, a user is asked for consent there."
+    )
+    integration_id: strawberry.ID | None = strawberry.field(description="The integration that is to be renewed.")
+    return_to: str | None = strawberry.field(
+        description="Where the user is sent after the consent; it gets `integration`, `status` (connected, refused, failed)"
+        " and `code`."
+    )
 
 
 @strawberry.input(description="Which integration.")

@@ -6,8 +6,11 @@ from uuid import UUID
 
 import strawberry
 
+from resolvers.accounts import disconnect
+from resolvers.consent import connect
 from resolvers.errors import Refused, Unknown
-from resolvers.integrations import connect, disconnect, pause_integration, resume_integration, update_integration
+from resolvers.health import check_integration
+from resolvers.integrations import pause_integration, resume_integration, update_integration
 from resolvers.runs import cancel_sync, start_sync
 from resolvers.scope import Request
 from schema.field import Info, field
@@ -57,8 +60,15 @@ async def of_integration(work: Awaitable[Any]) -> IntegrationPayload:
 
 async def _connect(info: Info, input: ConnectInput) -> ConnectPayload:
     crm: Any = input.crm
-    row, url = await connect(info.context, crm=crm.value, display_name=input.display_name, api_token=input.api_token)
-    return ConnectPayload(integration=Integration.of(row) if row else None, authorization_url=url)
+    row, url = await connect(
+        info.context,
+        crm=crm.value,
+        display_name=input.display_name,
+        api_token=input.api_token,
+        integration_id=integration_key(input.integration_id) if input.integration_id else None,
+        return_to=input.return_to,
+    )
+    return ConnectPayload(integration=Integration.of(row), authorization_url=url)
 
 
 async def _update(info: Info, input: UpdateIntegrationInput) -> IntegrationPayload:
@@ -91,6 +101,10 @@ async def _cancel(info: Info, input: SyncRunIdInput) -> SyncPayload:
     return SyncPayload(sync_run=SyncRun.of(await cancel_sync(info.context, key)), is_new=False)
 
 
+async def _test(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
+    return await of_integration(check_integration(info.context, integration_key(input.integration_id)))
+
+
 async def _pause(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
     return await of_integration(pause_integration(info.context, integration_key(input.integration_id)))
 
@@ -117,6 +131,13 @@ class Mutation:
         self, info: Info, input: Annotated[UpdateIntegrationInput, ABOUT]
     ) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _update(info, input))
+
+    @field(
+        "Asks the CRM whose account it is, and tells what it said in `health`. What is wrong there is no user error:"
+        " the test itself was done."
+    )
+    async def test_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
+        return await answer(info, IntegrationPayload, _test(info, input))
 
     @field("Starts no run, and lets the one under way wait after its page, until it is resumed.")
     async def pause_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:

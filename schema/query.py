@@ -11,13 +11,16 @@ from connectors.registry import Crm
 from resolvers.context import Context
 from resolvers.integrations import get_integration, list_integrations, list_platforms
 from resolvers.records import get_by_source, get_row, list_records, list_runs
+from resolvers.remote import list_remote
 from resolvers.runs import get_run
 from resolvers.sources import get_fresh_record
+from schema.crm import CrmPlatform
 from schema.derive import Paged
 from schema.field import Info, field, given
 from schema.ids import read_key
-from schema.integrations import CrmPlatform, Integration, SyncRun
+from schema.integrations import Integration, SyncRun
 from schema.paging import NODES, Listing, Node
+from schema.remote import After, First, RemoteRecordConnection, Search
 from schema.tenancy import Viewer
 from schema.types import Activity, Contact, Deal, Organization
 from storage import records
@@ -78,7 +81,9 @@ class Query:
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="The global ids.")]
     ) -> list[Node | None]:
-        return list(await asyncio.gather(*(find_node(info, each) for each in ids)))
+        # an error in the place of a node is told there, and the others stand
+        found: list[Any] = await asyncio.gather(*(find_node(info, each) for each in ids), return_exceptions=True)
+        return found
 
     @field("From a CRM's id to the unified record: what a support screen starts with.")
     async def record_by_source(
@@ -166,6 +171,26 @@ class Query:
         wanted: Any = given(crm)
         crms = None if wanted is None else [each.value for each in wanted]
         return [Integration.of(row) for row in await list_integrations(info.context, crms, given(status))]
+
+    @field(
+        "A page of the CRM's own records, straight from the CRM, each with what it is linked to:"
+        " the picker for a selective sync."
+    )
+    async def remote_records(
+        self,
+        info: Info,
+        integration_id: Annotated[strawberry.ID, strawberry.argument(description="The integration.")],
+        external_type: Annotated[str, strawberry.argument(description="The type in the CRM, in the CRM's own word.")],
+        search: Search = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+    ) -> RemoteRecordConnection | None:
+        key, window = read_key(integration_id, "Integration"), Window(first=given(first), after=given(after))
+        row = await get_integration(info.context, key) if key else None
+        if row is None:
+            return None
+        page = await list_remote(info.context, row, external_type=external_type, search=given(search), window=window)
+        return RemoteRecordConnection.of(page)
 
     @field("One run of a sync.")
     async def sync_run(self, info: Info, id: Id) -> SyncRun | None:

@@ -55,5 +55,5 @@ class SourceRecord(Row):
         return await get_payload(info.context, self.row, given(max_staleness))
 
     @field("How old it is, and where it was taken from.", graphql_type=Freshness)
-    def freshness(self) -> Any:
-        return measure([self.row])
+    def freshness(self, info: Info) -> Any:
+        return measure(info.context, [self.row])

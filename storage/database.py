@@ -39,6 +39,9 @@ SET_WORKSPACE: Final = "select set_config('app.workspace', %s, true)"
 
 SYSTEM: Final = "system"
 
+IDLE: Final = "-c idle_in_transaction_session_timeout=60000"
+"""Milliseconds after which a transaction whose process has halted in the middle of it lets go of its locks."""
+
 
 class WorkspaceSession(Session):
     """Says in each of its transactions which workspace it is in; row-level security reads it there."""
@@ -63,7 +66,7 @@ class Database:
         self.url = plain_url(url)
         self.statements = 0
         """Statements of callers so far; what a transaction costs besides (begin, workspace, commit) is not in it."""
-        self.options = f"-c role={ROLE} -c timezone=UTC"
+        self.options = f"-c role={ROLE} -c timezone=UTC {IDLE}"
         """Of every connection; settled by `open`, and for other users of the same database (the job worker)."""
         self._adapters = _adapters()
         self._turns = asyncio.Semaphore(READS)  # whoever waits here is not told that there is no server
@@ -99,7 +102,7 @@ class Database:
                 (ROLE,),
             )
             if not (await found.fetchone() or (False,))[0]:
-                self.options = "-c timezone=UTC"
+                self.options = f"-c timezone=UTC {IDLE}"
         async with await self._connect() as connection:
             found = await connection.execute(
                 "select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user"
@@ -269,8 +272,9 @@ def _adapters() -> AdaptersMap:
 
 
 def _lost(error: BaseException | None) -> bool:
-    """True if the server is away or full, rather than unwilling; psycopg_pool's own time-out is such an error too."""
-    if isinstance(error, NoConnection):
+    """True if the server is away or full, rather than unwilling; psycopg_pool's own time-out is such an error too. So is a
+    connection that the server has ended because its transaction was idle for too long."""
+    if isinstance(error, (NoConnection, psycopg.errors.IdleInTransactionSessionTimeout)):
         return True
     if not isinstance(error, psycopg.OperationalError):
         return False
@@ -282,7 +286,7 @@ def _reachable(url: str) -> Iterator[None]:
     """Turns a lost server into the sentence that says what to do; other errors pass."""
     try:
         yield
-    except (psycopg.OperationalError, DBAPIError, NoConnection) as error:
+    except (psycopg.Error, DBAPIError, NoConnection) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if not _lost(cause):
             raise

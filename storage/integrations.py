@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, update
+from sqlalchemy import func, or_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,7 +16,19 @@ from storage.database import Database
 from storage.shapes import IntegrationStatus
 from storage.tables import Integration
 
-BY_IDS = "SELECT * FROM integration WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s)"
+BY_IDS = """
+SELECT asked.id AS asked, i.* FROM integration asked JOIN integration i ON i.id = coalesce(asked.same_as, asked.id)
+WHERE asked.workspace_id = %(workspace)s AND asked.id = ANY(%(ids)s)
+AND (i.status <> 'PENDING' OR i.pending_until IS NULL OR i.pending_until > now())
+"""
+"""What each id leads to, as `find` does."""
+
+PEND = """
+UPDATE integration SET pending_until = now() + %(seconds)s * interval '1 second', updated_at = now()
+WHERE id = %(integration)s AND status = 'PENDING'
+"""
+
+DROP_ENDED = "DELETE FROM integration WHERE status = 'PENDING' AND pending_until <= now()"
 
 STATS = """
 SELECT s.integration_id, s.record_type, count(DISTINCT s.record_id) AS records,
@@ -32,15 +45,30 @@ UPDATE integration SET last_synced_at = now(), last_error = NULL, updated_at = n
   watermarks = watermarks || %(watermarks)s::text::jsonb WHERE id = %(integration)s
 """
 
+NOTE_HEALTH = "UPDATE integration SET health = %(health)s::text::jsonb WHERE id = %(integration)s"
+"""No change that a person made: `updated_at`, by which caches are keyed, stays."""
+
 
 async def announce(session: AsyncSession, integration: UUID) -> None:
     """Tells those who watch the integration; they re-read it."""
     await events.notify(session, f"integration:{integration}")
 
 
-async def find(session: AsyncSession, integration: UUID) -> Integration | None:
-    """The integration of the session's workspace; None where it is nobody's, or another's."""
-    return (await session.exec(select(Integration).where(Integration.id == integration))).first()
+def _stands() -> Any:
+    """One whose time to be consented to has passed is as if it had never been."""
+    ends = col(Integration.pending_until)
+    return or_(col(Integration.status) != IntegrationStatus.PENDING.value, ends.is_(None), ends > func.now())
+
+
+async def find(session: AsyncSession, integration: UUID, *, locked: bool = False) -> Integration | None:
+    """The integration of the session's workspace that the id leads to; None where it is nobody's, or another's.
+
+    `locked`: until the transaction ends; records may still be written meanwhile.
+    """
+    asked = aliased(Integration)
+    leads = col(Integration.id) == func.coalesce(asked.same_as, asked.id)
+    query = select(Integration).join(asked, leads).where(asked.id == integration, _stands())
+    return (await session.exec(query.with_for_update(of=Integration, key_share=True) if locked else query)).first()
 
 
 async def find_account(session: AsyncSession, crm: str, account: str) -> Integration | None:
@@ -53,7 +81,8 @@ async def find_all(
     session: AsyncSession, crms: Sequence[str] | None = None, statuses: Sequence[IntegrationStatus] | None = None
 ) -> list[Integration]:
     """All integrations of the workspace, the oldest first; None asks for any, an empty list for none."""
-    query = select(Integration).order_by(col(Integration.created_at), col(Integration.id))
+    query = select(Integration).where(_stands(), col(Integration.same_as).is_(None))
+    query = query.order_by(col(Integration.created_at), col(Integration.id))
     if crms is not None:
         query = query.where(col(Integration.crm).in_(crms))
     if statuses is not None:
@@ -66,6 +95,18 @@ async def add(session: AsyncSession, integration: Integration) -> None:
     session.add(integration)
     await session.flush()
     await announce(session, integration.id)
+
+
+async def pend(database: Database, session: AsyncSession, integration: UUID, seconds: int) -> None:
+    """One that is PENDING waits so long for a consent from now on."""
+    await database.run(session, PEND, {"integration": integration, "seconds": seconds})
+    await announce(session, integration)
+    session.expire_all()
+
+
+async def drop_ended(database: Database, session: AsyncSession) -> None:
+    """Those of the workspace that nobody has consented to in time."""
+    await database.run(session, DROP_ENDED, {})
 
 
 async def change(session: AsyncSession, integration: UUID, **values: Any) -> Integration | None:
@@ -95,3 +136,13 @@ async def note_error(
     if status:
         values["status"] = status.value
     await change(session, integration, **values)
+
+
+async def note_health(
+    database: Database, session: AsyncSession, integration: UUID, health: Mapping[str, Any]
+) -> Integration | None:
+    """What a test has found. Gives the integration as it is then; None where there is none."""
+    await database.run(session, NOTE_HEALTH, {"integration": integration, "health": orjson.dumps(health).decode()})
+    await announce(session, integration)
+    session.expire_all()
+    return await find(session, integration)

@@ -50,6 +50,18 @@ BY_SOURCE: Final = (
 )
 """The record that a CRM's record belongs to."""
 
+OF_TYPE: Final = (
+    f"SELECT {_SOURCE} FROM source_record t WHERE t.workspace_id = %(workspace)s"
+    " AND t.integration_id = %(integration)s AND t.external_type = %(type)s AND t.external_id = ANY(%(ids)s::text[])"
+)
+"""What several records of one type of a CRM are here."""
+
+NAMES: Final = (
+    "SELECT t.external_id, t.mapped ->> 'name' AS name FROM source_record t WHERE t.workspace_id = %(workspace)s"
+    " AND t.integration_id = %(integration)s AND t.external_type = %(type)s AND t.external_id = ANY(%(ids)s::text[])"
+)
+"""What they are called there."""
+
 USERS: Final = (
     "SELECT t.* FROM unnest(%(integrations)s::uuid[], %(ids)s::text[]) AS k(integration_id, external_id)"
     " JOIN crm_user t USING (integration_id, external_id) WHERE t.workspace_id = %(workspace)s"

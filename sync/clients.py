@@ -1,29 +1,26 @@
-"""Clients for integrations: who opens the credentials, and where a CRM is reached."""
+"""Clients for integrations: with which credential, and where a CRM is reached."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from uuid import UUID
-
-import orjson
 
 from connectors.calls import Calls
 from connectors.client import Client
 from connectors.declaration import Credential
-from connectors.errors import Reauthorize
 from connectors.http import Http
 from connectors.pacing import Ledger
 from connectors.registry import CONNECTORS
-from storage.secrets import Keyring
 from storage.shapes import CredentialKind
 from storage.tables import Integration
+from sync.credentials import Vault
 
 
 @dataclass(frozen=True)
 class Clients:
     """Makes a client for each use; they share connections, and the ledger of their account's limits."""
 
-    keyring: Keyring
+    vault: Vault
     ledger: Ledger
     http: Http
     api_urls: Mapping[str, str]
@@ -42,21 +39,18 @@ class Clients:
         known = {"account": None, **known}
         return Client(Calls(connector, credential, url, ledger=self.ledger, http=self.http, **known))
 
-    async def open(self, integration: Integration) -> Client:
-        """A client with the integration's own credential. Raises Reauthorize where it has none."""
-        if integration.credentials is None:
-            raise Reauthorize("There is no credential: connect the account again.", crm=integration.crm)
-        secret = orjson.loads(
-            self.keyring.open(integration.credentials, workspace=integration.workspace_id, integration=integration.id)
-        )
+    async def open(self, integration: Integration, *, force: bool = False) -> Client:
+        """A client with the integration's own credential, renewed as it needs to be.
+
+        Raises Reauthorize where there is none, and where only a new consent helps: `force` makes a real attempt even then.
+        """
+        credential = self.vault.open(integration, force=force)
+        renew = partial(self.vault.renew, integration.workspace_id, integration.id, force=force)
         return self.with_credential(
             integration.crm,
-            Credential(kind=CredentialKind(integration.credential_kind), token=secret["token"]),
+            credential,
             account=integration.account_id,
             account_url=integration.account_url,
             integration=str(integration.id),
+            renew=renew if credential.kind is CredentialKind.OAUTH2 else None,
         )
-
-    def seal(self, token: str, *, workspace: UUID, integration: UUID) -> bytes:
-        """A token as it is stored."""
-        return self.keyring.seal(orjson.dumps({"token": token}), workspace=workspace, integration=integration)

@@ -9,43 +9,34 @@ from typing import Any
 
 from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import Catalog, ExternalType, Mapped, Payload, Removed, User
-from connectors.errors import CrmError, Missing, Unmappable, Unsupported
+from connectors.declaration import ExternalType, Mapped, Payload, Removed
+from connectors.errors import CrmError, Missing, Rejected, Unmappable, Unsupported
 from connectors.mapping import map_record
-from storage import runs, upserts
+from storage import runs
 from storage.database import Database
 from storage.shapes import IntegrationStatus, SyncKind, SyncStatus
 from storage.tables import Integration, SyncRun
 from sync.feed import Feed
 from sync.pages import Writer
+from sync.people import People, side_task
 from sync.steps import Batch, Cursor, ListStep, Plan, Step
 
 AT_ONCE = 50
 """Records mapped before others get their turn: requests are answered by the same process."""
 
-MANY = 1_000
-"""Records after which the planner should look at the tables again."""
-
-WRITTEN = (
-    "source_record",
-    "match_key",
-    "contact",
-    "organization",
-    "deal",
-    "activity",
-    "deal_contact",
-    "activity_contact",
-)
-
 DISCONNECTED = "The integration was disconnected."
 PAUSED = "The integration is paused: the run goes on when it is resumed."
 
-SIDE_BY_SIDE = 2
-"""Steps of a FULL that fetch at a time: one ahead of the one that is written. A DELTA, whose lists are short, asks for all
+SIDE_BY_SIDE = 3
+"""Steps of a FULL that fetch at a time: two ahead of the one that is written. A DELTA, whose lists are short, asks for all
 at once."""
 
-NOTHING = Catalog()
-"""What a record points at is told by the record alone."""
+PASSED_OVER: Mapping[type[CrmError], str] = {
+    Unsupported: "UNSUPPORTED",
+    Missing: "UNSUPPORTED",
+    Rejected: "UNREADABLE",
+}
+"""Errors of one type's lists that do not keep the others from being read, and the code of the SyncError."""
 
 Error = dict[str, str | None]
 
@@ -71,6 +62,20 @@ class Result:
     message: str | None = None
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """external type -> the CRM's time up to which its changes are here."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch, ready to be written."""
+
+    batch: Batch
+    mapped: Sequence[Mapped]
+    errors: Sequence[Error]
+
+    @property
+    def next(self) -> Cursor | None:
+        """Where the step goes on."""
+        return self.batch.next
 
 
 @dataclass
@@ -102,19 +107,15 @@ class Loop:
     async def carry_out(self) -> Result:
         """Does step after step; each batch's records, counts and cursor are one commit."""
         steps = self.plan.steps()
+        people = People(self.database, self.client, self.integration)
         is_full = self.run.kind == SyncKind.FULL.value
-        users = asyncio.create_task(self.client.users()) if is_full and not self.run.cursor else None
-        try:
-            if is_full:
-                for external in self.plan.types:
-                    self.catalogs.start(external)
-            if self.filter.asks_for_kinds:
-                self.customers = await self._find_customers()
-            await self._keep_users(users)
+        for external in self.plan.types if is_full else ():
+            self.catalogs.start(external)
+        if self.filter.asks_for_kinds:
+            self.customers = await people.find_customers()
+        async with side_task(people.keep_users() if is_full and not self.run.cursor else None):
             await self._take_all(steps)
-        finally:
-            if users:
-                users.cancel()
+        await people.find_owners(self.owners)
         return await self._end()
 
     async def _take_all(self, steps: Sequence[Step]) -> None:
@@ -126,23 +127,23 @@ class Loop:
                 if not self._is_enough(step):
                     try:
                         await self._take(feed, number, cursor)
-                    except (Missing, Unsupported) as error:
+                    except tuple(PASSED_OVER) as error:
                         await self._pass_over(number, step, error)
                 cursor = None
 
-    async def _take(self, feed: Feed, number: int, cursor: Cursor | None) -> None:
+    async def _take(self, feed: Feed[Prepared], number: int, cursor: Cursor | None) -> None:
         step = feed.steps[number]
         async with aclosing(feed.batches(number, cursor)) as batches:
-            async for batch in batches:
-                await self._store(number, step, batch)
+            async for prepared in batches:
+                await self._store(number, step, prepared)
                 if self._is_enough(step):
                     return
 
-    async def _fetch(self, step: Step, cursor: Cursor | None) -> Batch:
+    async def _fetch(self, step: Step, cursor: Cursor | None) -> Prepared:
+        """A batch with its records in our shape: made while the database writes the one before."""
         batch = await step.fetch(self.client, cursor)
-        if batch.records and step.external:
-            self.catalogs.start(step.external)
-        return batch
+        mapped, errors = await self._map(step.external, batch.records) if step.external else ([], [])
+        return Prepared(batch, mapped, errors)
 
     def _is_enough(self, step: Step) -> bool:
         """A trial has as many records of the type as were asked for, or the CRM does not allow to read the type at all."""
@@ -154,10 +155,9 @@ class Loop:
 
     # ------------------------------------------------------------ one batch
 
-    async def _store(self, number: int, step: Step, batch: Batch) -> None:
-        external = step.external
-        mapped, errors = await self._map(external, batch.records) if external else ([], [])
-        errors += [tell_missing(external, one) for one in batch.missing if external]
+    async def _store(self, number: int, step: Step, prepared: Prepared) -> None:
+        external, batch, mapped = step.external, prepared.batch, prepared.mapped
+        errors = [*prepared.errors, *(tell_missing(external, one) for one in batch.missing if external)]
         self._note(step, mapped)
         taken = self._choose(external, mapped) if external else []
         if batch.unlisted:
@@ -195,14 +195,14 @@ class Loop:
                 self._count(external.name, {"archived": await writer.archive(external, ids)})
 
     async def _pass_over(self, number: int, step: Step, error: CrmError) -> None:
-        """What the account does not allow is told, and the rest goes on: a scope, a right, a feature."""
+        """What the account does not allow, or what cannot be read, is told, and the rest goes on."""
         self.failure = error
         if step.external is None or step.optional:
             errors: list[Error] = []
         else:
             self.state["failed"] = [*self.state.get("failed", ()), step.external.name]
             name = step.external.name
-            errors = [tell(name, None, "UNSUPPORTED", f"{name}: {error.message}")]
+            errors = [tell(name, None, PASSED_OVER[type(error)], f"{name}: {error.message}")]
         self.state |= {"listing": number + 1, "page": None}
         await self._commit(step, (), None, errors)
 
@@ -249,46 +249,10 @@ class Loop:
 
     # ------------------------------------------------------------ beginning and end
 
-    async def _find_customers(self) -> set[str]:
-        """The persons whom a deal of a promoting type names: they are contacts, the others leads."""
-        found: set[str] = set()
-        promoting = [external for external in self.plan.connector.types if external.promotes]
-        for external in promoting:
-            for listing in external.listings:
-                cursor = None
-                while True:
-                    page = await self.client.page(listing, cursor)
-                    for payload in page.records:
-                        found.update(one for _, one in external.references["contacts"](payload, NOTHING))
-                    if (cursor := page.next) is None:
-                        break
-        return found
-
-    async def _keep_users(self, users: "asyncio.Task[tuple[User, ...]] | None") -> None:
-        """The users of the CRM, as they are now: who owns what."""
-        if users is None:
-            return
-        try:
-            found = await users
-        except (Missing, Unsupported):  # without them an owner is nobody that is known
-            return
-        async with self.database.session(self.run.workspace_id) as session:
-            await upserts.write_users(self.database, session, [user_row(self.integration, user) for user in found])
-
-    async def _find_owners(self) -> None:
-        """Reads the users anew where a record has named one that is not known."""
-        values = {"integration": self.integration.id, "ids": sorted(self.owners)}
-        if await self.database.fetch(self.run.workspace_id, upserts.UNKNOWN_USERS, values):
-            await self._keep_users(asyncio.create_task(self.client.users()))
-
     async def _end(self) -> Result:
-        if self.owners:
-            await self._find_owners()
         async with self.database.session(self.run.workspace_id) as session:
             await Writer(self.database, session, self.integration).relink()
             has_errors = await runs.has_errors(self.database, session, self.run.id)
-        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in self.run.counts.values()) >= MANY:
-            await self.database.analyze(*WRITTEN)
         failed = set(self.state.get("failed", ()))
         if self.failure and failed.issuperset(external.name for external in self.plan.types):
             raise self.failure
@@ -350,15 +314,3 @@ def explain(external: ExternalType, payload: Payload, error: Unmappable) -> Erro
 def tell_missing(external: ExternalType, name: str) -> Error:
     """The SyncError of a record that was asked for."""
     return tell(external.name, name, "MISSING", "The CRM has no such record, or does not show it.")
-
-
-def user_row(integration: Integration, user: User) -> dict[str, object]:
-    """A user of the CRM as a row."""
-    return {
-        "integration_id": integration.id,
-        "external_id": user.external_id,
-        "workspace_id": integration.workspace_id,
-        "name": user.name,
-        "email": user.email,
-        "is_active": user.is_active,
-    }

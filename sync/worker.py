@@ -22,6 +22,18 @@ from sync.loop import PAUSED, Loop, Stopped, Superseded
 
 log = logging.getLogger(__name__)
 
+MANY = 1_000
+"""Records after which the planner should look at the tables again."""
+WRITTEN = (
+    "source_record",
+    "match_key",
+    "contact",
+    "organization",
+    "deal",
+    "activity",
+    "deal_contact",
+    "activity_contact",
+)
 WAITS = (5, 15, 45, 120)
 """Seconds between the attempts of a run whose CRM does not answer; after the last one it has FAILED."""
 
@@ -82,6 +94,8 @@ class Worker:
             outcome = judge(run, error)
         calls = loop.charge() if loop else client.calls if client else 0
         await self._leave(run, outcome, calls)
+        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values()) >= MANY:
+            await self.database.analyze(*WRITTEN)
 
     async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
         """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""

@@ -357,19 +357,23 @@ def environment(folder: Path, database: str | None, crm: Sandbox) -> dict[str, s
         "DATABASE_URL": database or "",
         "CROSSWALK_DATA": str(folder),
         "PIPEDRIVE_API_URL": f"{crm.address}/pipedrive",
+        "PIPEDRIVE_OAUTH_URL": f"{crm.address}/pipedrive",
+        "PIPEDRIVE_CLIENT_ID": "crosswalk-tests",
+        "PIPEDRIVE_CLIENT_SECRET": "made-up",
+        "RETURN_ORIGINS": "https://app.test,http://127.0.0.1:3000",
         "DEFAULT_REGION": "DE",
         "LOG_LEVEL": "warning",
     }
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, database: str | None, crm: Sandbox, *options: str) -> Iterator[Gateway]:
-    """A gateway on a free port."""
+def gateway(folder: Path, database: str | None, crm: Sandbox, *options: str, **settings: str) -> Iterator[Gateway]:
+    """A gateway on a free port, with these settings over the usual ones."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = (sys.executable, "-m", "gateway", "serve", "--port", str(port), *options)
-    env = environment(folder, database, crm)
-    with started(*command, env=env, ready=lambda: is_up(f"{address}/readyz"), log=folder / "gateway.log") as process:
+    env, log = {**environment(folder, database, crm), **settings}, folder / f"gateway-{port}.log"
+    with started(*command, env=env, ready=lambda: is_up(f"{address}/readyz"), log=log) as process:
         yield Gateway(address, process.pid)
 
 

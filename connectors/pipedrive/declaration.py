@@ -1,6 +1,6 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
-from connectors.declaration import Connector, ExternalType, Listing, Lookup, OAuth, Removals, Source
+from connectors.declaration import Connector, ExternalType, Listing, Lookup, OAuth, Removals, Search, Source
 from connectors.pipedrive.activities import (
     always_note,
     is_done,
@@ -47,7 +47,7 @@ from connectors.pipedrive.metadata import (
     read_words,
 )
 from connectors.pipedrive.names import lead_fields
-from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES
+from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES, widen
 from storage.shapes import CredentialKind, RecordType
 
 BY_ID = {"sort_by": "id", "sort_direction": "asc"}
@@ -75,6 +75,11 @@ def look_up(path: str, cost: int = 10) -> Lookup:
     return Lookup(path=path, most=100, params={"limit": "100"}, paging="all", cost=cost)
 
 
+def search_in(path: str) -> Search:
+    """What has the words in a name, an e-mail address, a number, a note or a custom field."""
+    return Search(path=f"{path}/search", shortest=2, paging="search", cost=20)
+
+
 ORGANIZATION = ExternalType(
     name="Organization",
     record_type=RecordType.ORGANIZATION,
@@ -84,6 +89,7 @@ ORGANIZATION = ExternalType(
     changes=(list_changes("/api/v2/organizations"),),
     lookups=(look_up("/api/v2/organizations"),),
     proof=prove("/api/v2/organizations"),
+    search=search_in("/api/v2/organizations"),
     mapping={
         "name": "name",
         "domain": domain_of,
@@ -111,6 +117,7 @@ PERSON = ExternalType(
     changes=(list_changes("/api/v2/persons"),),
     lookups=(look_up("/api/v2/persons"),),
     proof=prove("/api/v2/persons"),
+    search=search_in("/api/v2/persons"),
     mapping={
         "kind": lead_first,
         "name": read_name,
@@ -145,6 +152,7 @@ DEAL = ExternalType(
     ),
     lookups=(look_up("/api/v2/deals"), look_up("/api/v2/deals/archived", cost=20)),
     proof=prove("/api/v2/deals"),
+    search=search_in("/api/v2/deals"),
     needs=("pipelines",),
     mapping={
         "title": "title",
@@ -186,6 +194,7 @@ LEAD = ExternalType(
     changes=(LEADS,),
     lookups=(Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),),
     proof=Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),
+    search=search_in("/api/v2/leads"),
     needs=("leadLabels",),
     mapping={
         "title": "title",
@@ -197,8 +206,9 @@ LEAD = ExternalType(
         "custom_fields": lead_fields,
     },
     references={
-        "contacts": point_at("Person", "person_id"),
-        "organization": point_at("Organization", "organization_id"),
+        # a hit of a search has objects in the place of the ids
+        "contacts": point_at("Person", "person_id", "person"),
+        "organization": point_at("Organization", "organization_id", "organization"),
     },
     created="add_time",
     updated="update_time",
@@ -302,6 +312,7 @@ CONNECTOR = Connector(
         "webhooks:full",
         "contact-fields:full",
     ),
+    wider=widen,
     # https://pipedrive.readme.io/docs/marketplace-oauth-authorization
     oauth=OAuth(
         default_url="https://oauth.pipedrive.com",

@@ -20,6 +20,7 @@ PAGING = {
         size={"limit": "500"},
         counted=True,
     ),
+    "search": Paging(items="data.items", next=("additional_data.next_cursor",), size={"limit": "100"}),
     "all": Paging(items="data"),
 }
 
@@ -63,3 +64,12 @@ ERRORS = (
     Remedy(status=(501, 501), error=Unsupported, message="{crm} has not got that function"),
     Remedy(status=(500, 599), error=Retryable, message="{crm} has a failure"),
 )
+
+
+def widen(scope: str) -> tuple[str, ...]:
+    """Who may change may read. `admin` has none of the others in it.
+
+    https://pipedrive.readme.io/docs/marketplace-scopes-and-permissions-explanations
+    """
+    area, _, right = scope.partition(":")
+    return (f"{area}:full",) if right == "read" else ()

@@ -138,7 +138,7 @@ async def test_an_offset_that_is_missing_is_counted(crm: respx.MockRouter, clien
 async def test_a_page_that_leads_to_itself_is_an_error(crm: respx.MockRouter, client: Client) -> None:
     persons(crm, httpx.Response(200, json={"success": True, "data": [], "additional_data": {"next_cursor": "a"}}))
 
-    with pytest.raises(Retryable):
+    with pytest.raises(Rejected, match="whose next page is the same page"):
         await client.page(PERSONS, "a")
 
 
@@ -201,6 +201,60 @@ async def test_records_are_read_in_hundreds_and_the_missing_ones_in_the_archive(
     assert len(found) == 76
 
 
+# ---------------------------------------------------------------- searches
+
+
+def found(*hits: dict[str, Any], cursor: str | None = None) -> httpx.Response:
+    items = [{"result_score": 0.5, "item": hit} for hit in hits]
+    body = {"success": True, "data": {"items": items}, "additional_data": {"next_cursor": cursor}}
+    return httpx.Response(200, json=body)
+
+
+async def test_a_search_gives_its_hits_in_their_order_page_by_page(crm: respx.MockRouter, client: Client) -> None:
+    person = PIPEDRIVE.type("Person")
+    route = crm.get("/api/v2/persons/search")
+    route.side_effect = [found({"id": 9}, {"id": 2}, cursor="b"), found({"id": 5})]
+
+    one = await client.search(person, "ann & co")
+    two = await client.search(person, "ann & co", one.next, 7)
+
+    assert (one.records, one.next) == ([{"id": 9}, {"id": 2}], "b")
+    assert (two.records, two.next) == ([{"id": 5}], None)
+    assert [dict(call.request.url.params) for call in route.calls] == [
+        {"limit": "100", "term": "ann & co"},
+        {"limit": "7", "term": "ann & co", "cursor": "b"},
+    ]
+
+
+async def test_a_page_of_a_search_has_100_hits_at_most(crm: respx.MockRouter, client: Client) -> None:
+    route = crm.get("/api/v2/leads/search").mock(return_value=found())
+
+    page = await client.search(PIPEDRIVE.type("Lead"), "ann", size=250)
+
+    assert (page.records, page.next) == ([], None)
+    assert route.calls[0].request.url.params["limit"] == "100"
+
+
+async def test_searches_have_a_limit_of_their_own(crm: respx.MockRouter, client: Client) -> None:
+    crm.get("/api/v2/deals/search").mock(return_value=found())
+
+    await client.search(PIPEDRIVE.type("Deal"), "ann")
+
+    left = {one.window: (one.limit, one.remaining) for one in await client.budget()}
+    assert left == {
+        BudgetWindow.BURST: (20, 19),
+        BudgetWindow.SEARCH: (10, 9),
+        BudgetWindow.DAY: (30_000, 29_980),
+    }
+
+
+async def test_what_is_not_searched_is_not_asked_for(crm: respx.MockRouter, client: Client) -> None:
+    with pytest.raises(Unsupported) as caught:
+        await client.search(PIPEDRIVE.type("Note"), "ann")
+
+    assert (caught.value.message, client.calls) == ("Pipedrive does not search Note.", 0)
+
+
 # ---------------------------------------------------------------- failures
 
 
@@ -241,6 +295,32 @@ async def test_five_failures_are_the_end(crm: respx.MockRouter, client: Client) 
 
     assert client.calls == 5
     assert str(caught.value) == "Pipedrive has a failure (HTTP 502)."
+
+
+async def test_who_cannot_wait_tries_less_often(crm: respx.MockRouter, client: Client, time: Time) -> None:
+    crm.get("/api/v2/persons").mock(return_value=httpx.Response(503))
+    client.wire.tries = 2
+
+    with pytest.raises(Retryable):
+        await client.page(PERSONS)
+
+    assert client.calls == 2
+    (waited,) = time.waited
+    assert waited <= 0.5
+
+
+async def test_who_cannot_wait_is_told_at_once_that_it_takes_longer(
+    crm: respx.MockRouter, client: Client, time: Time
+) -> None:
+    persons(crm, httpx.Response(503, headers={"retry-after": "7"}), GOOD)
+    client.wire.patience = 3.0
+
+    for _ in range(2):
+        with pytest.raises(Retryable) as caught:
+            await client.page(PERSONS)
+        assert caught.value.after == 7
+
+    assert (client.calls, time.waited) == (1, [])
 
 
 async def test_a_failure_that_tells_when_to_come_again_is_believed(

@@ -13,7 +13,7 @@ import respx
 from connectors.calls import Calls
 from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import Connector, Credential, ExternalType, Listing, Lookup
+from connectors.declaration import Connector, Credential, ExternalType, Listing, Lookup, Search
 from connectors.errors import CrmError
 from connectors.http import Http
 from connectors.pacing import MemoryLedger
@@ -37,11 +37,17 @@ LOOKUPS = [
     for external in connector.types
     for lookup in external.lookups
 ]
+SEARCHES = [
+    (connector, external, external.search)
+    for connector in CONNECTORS.values()
+    for external in connector.types
+    if external.search
+]
 EVERY = pytest.mark.parametrize("connector", CONNECTORS.values(), ids=list(CONNECTORS))
 
 
 def path_of(case: Any) -> str:
-    return case.path if isinstance(case, Listing | Lookup) else getattr(case, "name", "")
+    return case.path if isinstance(case, Listing | Lookup | Search) else getattr(case, "name", "")
 
 
 @pytest.fixture
@@ -151,6 +157,36 @@ async def test_a_list_is_asked_page_by_page_to_its_end(
     header, form = connector.auth[connector.credential_kinds[-1]]
     assert {call.request.headers[header] for call in route.calls} == {form.format(token=SECRET)}
     assert all(SECRET not in str(call.request.url) for call in route.calls)
+
+
+@pytest.mark.parametrize(("connector", "external", "search"), SEARCHES, ids=path_of)
+async def test_a_search_is_asked_page_by_page_to_its_end(
+    connector: Connector, external: ExternalType, search: Search, crm: respx.MockRouter, time: Time, http: Http
+) -> None:
+    paging = connector.paging[search.paging]
+    bodies: list[dict[str, Any]] = [{"success": True}, {"success": True}]
+    for number, body in enumerate(bodies, start=1):
+        row: dict[str, Any] = {}
+        put(row, search.item, {external.identifier: number})
+        put(body, paging.items, [row])
+        put(body, paging.next[0], "two" if number == 1 else None)
+    route = crm.get(search.path).mock(side_effect=[httpx.Response(200, json=body) for body in bodies])
+    client = make(connector, time, http)
+
+    one = await client.search(external, "ann")
+    two = await client.search(external, "ann", one.next)
+
+    assert ([row["id"] for row in one.records], [row["id"] for row in two.records]) == ([1], [2])
+    assert (one.next, two.next) == ("two", None)
+    asked = [dict(call.request.url.params) for call in route.calls]
+    given = {**paging.size, **search.params, search.param: "ann"}
+    assert asked == [given, {**given, paging.param: "two"}]
+
+
+@EVERY
+def test_a_scope_is_covered_by_wider_ones_and_never_by_itself(connector: Connector) -> None:
+    for scope in connector.scopes:
+        assert scope not in connector.wider(scope)
 
 
 @pytest.mark.parametrize(("connector", "external", "lookup"), LOOKUPS, ids=path_of)

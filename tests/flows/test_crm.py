@@ -98,11 +98,13 @@ def test_a_record_is_read_again_and_taken_over(stage: Stage) -> None:
     assert kept["name"] == before["name"]
     assert (fresh["id"], fresh["name"], fresh["email"]) == (before["id"], "Ada Changed", "ada@new.example")
     assert (after["name"], after["email"]) == ("Ada Changed", "ada@new.example")
+    assert [one["freshness"]["servedFrom"] for one in (kept, fresh, after)] == ["STORE", "CRM", "STORE"]
 
 
 DOWN = """
 query($i: ID!) {
   integration(id: $i) { displayName users { name } pipelines { name } fields { name } budget { window } }
+  remoteRecords(integrationId: $i, externalType: "Person") { nodes { externalId } }
   contacts(first: 3) { nodes { id sources { externalId payload(maxStaleness: 0) } } }
 }
 """
@@ -124,13 +126,14 @@ def test_what_the_crm_does_not_give_is_null_and_the_rest_stands(
     answer = stage.gateway.answer(DOWN, i=integration)
     shown = answer["data"]["integration"]
     assert [shown[name] for name in ("users", "pipelines", "fields")] == [None, None, None]
+    assert answer["data"]["remoteRecords"] is None
     assert shown["displayName"] == "Nordlicht Handel"
     assert [one["window"] for one in shown["budget"]] == ["BURST", "SEARCH", "DAY"]
     sources = [source for contact in answer["data"]["contacts"]["nodes"] for source in contact["sources"]]
     assert len(sources) >= 3
     assert {source["payload"] for source in sources} == {None}
     assert {(error["extensions"]["code"], error["message"]) for error in answer["errors"]} == {(code, message)}
-    assert len(answer["errors"]) == 3 + len(sources)
+    assert len(answer["errors"]) == 4 + len(sources)
 
 
 def test_250_payloads_are_three_calls(stage: Stage) -> None:

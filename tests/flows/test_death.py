@@ -65,13 +65,13 @@ def kill_and_wait(stage: Stage, run: str, workers: Workers, table: str, bar: Exi
 
 def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
     """It does not wait for the end of the run, and the other one does not wait to be sure that it is gone."""
-    stage.crm.disturb(**HASTE, latencyMs=700)
     workers.start("one")
-    run = stage.gateway.start(stage.gateway.connect())
-    workers.start("two")
-    wait_for_more(stage, run, 0)
-    workers.signal("one", signal.SIGTERM)
-    assert workers.processes["one"].wait(DRAIN + 3) == 0
+    with stage.barred("deal_contact"):
+        run = stage.gateway.start(stage.gateway.connect())
+        assert stage.find_halted("deal_contact") == "one"
+        workers.start("two")
+        workers.signal("one", signal.SIGTERM)
+        assert workers.processes["one"].wait(DRAIN + 3) == 0
     stopped, met = time.monotonic(), count_met(stage, run)
     stage.crm.disturb(**HASTE)
     wait_for_more(stage, run, met)

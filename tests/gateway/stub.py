@@ -9,9 +9,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
+from gateway import oauth
 from gateway.edge import Edge
 from gateway.view import View
-from resolvers.context import Caller, Context
+from resolvers.context import CALLBACK, Caller, Context
 from storage.shapes import Role
 
 MAX_BODY = 10_000
@@ -53,8 +54,8 @@ class Process:
 def create_app() -> Starlette:
     view = View(strawberry.Schema(Query, Mutation, Subscription), MAX_BODY)
     app = Starlette(
-        middleware=[Middleware(Edge, public_url="https://crm.example")],
-        routes=[Route("/graphql", view), WebSocketRoute("/graphql", view)],
+        middleware=[Middleware(Edge, public_url="https://crm.example", visited=(CALLBACK,))],
+        routes=[Route("/graphql", view), WebSocketRoute("/graphql", view), oauth.ROUTE],
     )
     app.state.process = Process()
     return app

@@ -20,6 +20,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "CROSSWALK_SANDBOX",
         "CROSSWALK_DATA",
         "PIPEDRIVE_API_URL",
+        "PIPEDRIVE_CLIENT_ID",
+        "RETURN_ORIGINS",
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -54,6 +56,14 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, monkeypatch: pytest.
         ("REDIS_URL", "http://u:hidden@h", "REDIS_URL: got a value that is not repeated here, but takes redis://"),
         ("DEFAULT_REGION", "Europe", "DEFAULT_REGION: got 'Europe', but takes an ISO country"),
         ("CROSSWALK_SANDBOX", "maybe", "CROSSWALK_SANDBOX: got 'maybe', but takes 1 or 0"),
+        (
+            "RETURN_ORIGINS",
+            "app.example",
+            "RETURN_ORIGINS: got 'app.example', but takes origins, as https://app.example,",
+        ),
+        ("RETURN_ORIGINS", "https://a.example,https://b.example/x", "RETURN_ORIGINS: got 'https://a.example,"),
+        ("RETURN_ORIGINS", "https://me@a.example", "RETURN_ORIGINS: got 'https://me@a.example', but takes"),
+        ("RETURN_ORIGINS", "*", "RETURN_ORIGINS: got '*', but takes origins"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: got 'loud', but takes debug, info, warning or error"),
         (
             "PIPEDRIVE_API_URL",
@@ -87,6 +97,23 @@ def test_the_sandbox_stands_in_only_while_it_is_on(monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.setenv("PIPEDRIVE_API_URL", "http://127.0.0.1:9/crm/")
     assert Settings.load(crosswalk_sandbox=True).api_urls["PIPEDRIVE"] == "http://127.0.0.1:9/crm"
+
+
+def test_origins_have_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETURN_ORIGINS", " https://APP.example:443/, http://localhost:3000 ,https://app.example,")
+    assert Settings.load().return_origins == "https://app.example,http://localhost:3000"
+
+
+def test_the_sandbox_takes_any_oauth_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().oauth_clients == {}
+    made_up = ("crosswalk-sandbox", "crosswalk-sandbox")
+    assert Settings.load(crosswalk_sandbox=True).oauth_clients["PIPEDRIVE"] == made_up
+    monkeypatch.setenv("PIPEDRIVE_CLIENT_ID", "mine")
+    assert Settings.load().oauth_clients == {}
+    monkeypatch.setenv("PIPEDRIVE_CLIENT_SECRET", "hush")
+    for given in (Settings.load(), Settings.load(crosswalk_sandbox=True)):
+        assert given.oauth_clients["PIPEDRIVE"] == ("mine", "hush")
+        assert "hush" not in repr(given)
 
 
 def test_a_variable_that_nothing_reads_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from graphql import (
 
 from connectors.registry import CONNECTORS
 from gateway import graphiql
-from resolvers.errors import ErrorCode, UserErrorCode
+from resolvers.errors import ConsentCode, ErrorCode, UserErrorCode
 from schema.build import print_sdl
 from tests.house import settings
 from tests.house.sources import ROOT
@@ -85,7 +85,10 @@ def test_graphiqls_lock_is_what_strawberrys_page_names() -> None:
         assert tag[1] == asset.integrity
 
 
-@pytest.mark.parametrize(("heading", "codes"), [("errors\\[\\]", ErrorCode), ("userErrors\\[\\]", UserErrorCode)])
+@pytest.mark.parametrize(
+    ("heading", "codes"),
+    [("errors\\[\\]", ErrorCode), ("userErrors\\[\\]", UserErrorCode), ("code` behind", ConsentCode)],
+)
 def test_every_code_is_listed(heading: str, codes: type[Enum]) -> None:
     section = re.split(rf"^## `{heading}.*$", (ROOT / "docs" / "errors.md").read_text(), flags=re.MULTILINE)[1]
     listed = re.findall(r"^\| `(\w+)` \|", section.split("\n## ")[0], re.MULTILINE)

@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
-from sqlmodel import SQLModel
+import respx
+from sqlmodel import SQLModel, col, update
 from strawberry.types import ExecutionResult
 
+from connectors.declaration import Credential
 from connectors.http import open_http
 from connectors.pacing import MemoryLedger
 from resolvers.context import Caller, Context, Services
@@ -25,8 +27,9 @@ from storage.identifiers import uuid7
 from storage.listing import GlobalId
 from storage.records import Record
 from storage.secrets import Keyring
-from storage.shapes import Role
+from storage.shapes import CredentialKind, Role
 from sync.clients import Clients
+from sync.credentials import Vault
 from sync.jobs import Jobs
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +50,8 @@ async def services(database: Database, tmp_path_factory: pytest.TempPathFactory)
     """The real ones; no test here lets them reach a CRM."""
     http, cache = open_http(), Cache.make("test")
     keyring = Keyring.load(None, Path(tmp_path_factory.mktemp("keys")))
-    clients = Clients(keyring=keyring, ledger=MemoryLedger(), http=http, api_urls={})
+    vault = Vault(database=database, keyring=keyring)
+    clients = Clients(vault=vault, ledger=MemoryLedger(), http=http, api_urls={})
     yield Services(
         database=database,
         hub=Hub(database.url),
@@ -102,6 +106,12 @@ class Home:
         """Puts rows into the workspace."""
         async with self.database.session(self.workspace) as session:
             session.add_all(rows)
+
+    async def change(self, **values: Any) -> None:
+        """Changes the integration, as if it had always been so."""
+        async with self.database.session(self.workspace) as session:
+            here = col(tables.Integration.id) == self.integration
+            await session.exec(update(tables.Integration).where(here).values(**values))
 
     def make(self, model: type[T], **values: Any) -> T:
         """A row of the workspace; with an id, where its table has one."""
@@ -170,3 +180,17 @@ async def move_in(home: Home) -> Home:
 def gid(row: Any, name: str = "") -> str:
     """The global id of a row."""
     return str(GlobalId(name or type(row).__name__, row.id))
+
+
+HOST = "https://acme.pipedrive.com"
+
+
+@pytest.fixture
+async def crm(home: Home) -> AsyncIterator[respx.MockRouter]:
+    """The CRM of the home's integration, faked; the integration has a token."""
+    token = Credential(kind=CredentialKind.API_TOKEN, token="secret-token-3")
+    vault = home.services.clients.vault
+    sealed = vault.seal(token, workspace=home.workspace, integration=home.integration)
+    await home.change(credentials=sealed, account_url=HOST)
+    with respx.mock(base_url=HOST, assert_all_called=False) as router:
+        yield router

@@ -259,11 +259,15 @@ async def test_what_a_user_can_put_right_comes_with_its_place(home: Home) -> Non
     assert [(error["field"], error["code"]) for error in payload["userErrors"]] == [
         (["input", "displayName"], "BAD_INPUT")
     ]
-    query = f"mutation {{ connect(input: {{crm: PIPEDRIVE}}) {INTEGRATION} }}"
-    payload = (await home.read(query))["connect"]
-    assert [(error["field"], error["code"]) for error in payload["userErrors"]] == [
-        (["input", "apiToken"], "CREDENTIAL_REQUIRED")
-    ]
+    for given, field, code in (
+        ("", "crm", "NOT_CONFIGURED"),
+        (', apiToken: " "', "apiToken", "CREDENTIAL_REQUIRED"),
+        (', apiToken: "\\u00fc"', "apiToken", "CREDENTIAL_REFUSED"),
+        (', returnTo: "https://app.test"', "returnTo", "BAD_INPUT"),
+    ):
+        query = f"mutation {{ connect(input: {{crm: PIPEDRIVE{given}}}) {INTEGRATION} }}"
+        payload = (await home.read(query))["connect"]
+        assert [(error["field"], error["code"]) for error in payload["userErrors"]] == [(["input", field], code)]
 
 
 # ---------------------------------------------------------------- subscriptions

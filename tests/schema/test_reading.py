@@ -185,12 +185,48 @@ async def test_what_is_unknown_or_of_another_workspace_or_type_is_null(home: Hom
     assert found["nodes"] == [None] * 6
     before = home.database.statements
     await home.read("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[gid(home.contact()) for _ in range(9)])
-    assert home.database.statements - before == 1
+    assert home.database.statements - before == 2  # the second one looks for those that were merged
     query = """query ($id: ID!) {
       contact(id: $id) { id } deal(id: $id) { id } integration(id: $id) { id } syncRun(id: $id) { id } }"""
     assert await home.read(query, id=gid(theirs)) == dict.fromkeys(("contact", "deal", "integration", "syncRun"))
     found = await home.read("{ contacts { totalCount nodes { id } } }")
     assert found["contacts"] == {"totalCount": 1, "nodes": [{"id": gid(ours)}]}
+
+
+async def test_an_id_that_can_be_none_is_null_in_its_place(home: Home) -> None:
+    contact = home.contact(name="Ann")
+    key = gid(contact)
+    await home.add(contact)
+    answer = await home.ask("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["x", key, ""])
+    assert answer.data == {"nodes": [None, {"id": key}, None]}
+    assert answer.errors is not None
+    assert [error.path for error in answer.errors] == [["nodes", 0], ["nodes", 2]]
+    assert [error.extensions for error in answer.errors] == [{"code": "BAD_INPUT"}] * 2
+
+
+async def test_the_id_of_a_record_that_was_merged_leads_to_the_one_it_is_part_of(home: Home, neighbour: Home) -> None:
+    contact, deal = home.contact(name="Ann"), home.make(tables.Deal, title="Sale")
+    old, gone = uuid4(), uuid4()
+    key, sold = gid(contact), gid(deal)
+    await home.add(
+        contact,
+        deal,
+        home.make(tables.MergedRecord, record_id=contact.id, id=old),
+        home.make(tables.MergedRecord, record_id=deal.id, id=gone),
+    )
+    query = """query ($c: ID!, $ids: [ID!]!) { contact(id: $c) { id name } node(id: $c) { id }
+      nodes(ids: $ids) { id } }"""
+    by_old = str(GlobalId("Contact", old))
+    ids = [by_old, key, str(GlobalId("Deal", gone)), str(GlobalId("Contact", gone)), str(GlobalId("Contact", uuid4()))]
+    before = home.database.statements
+    found = await home.read(query, c=by_old, ids=ids)
+    assert home.database.statements - before == 6  # of each type: those there are, those merged, their survivors
+    assert found == {
+        "contact": {"id": key, "name": "Ann"},
+        "node": {"id": key},
+        "nodes": [{"id": key}, {"id": key}, {"id": sold}, None, None],
+    }
+    assert await neighbour.read("query ($c: ID!) { contact(id: $c) { id } }", c=by_old) == {"contact": None}
 
 
 async def test_a_record_is_found_by_its_id_in_the_crm(home: Home) -> None:

@@ -1,7 +1,7 @@
 """A session is one transaction in one workspace, hot reads are scoped the same, and unsafe servers and roles are refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,6 +142,36 @@ async def test_the_system_session_serves_tables_without_row_level_security(datab
     async with database.system() as session:
         found = await database.run(session, 'select "limit" from rate_window where account = %(a)s', {"a": account})
     assert found == [{"limit": 7}]
+
+
+async def halt(database: Database, when: Callable[[AsyncSession], Awaitable[object]]) -> None:
+    """A transaction whose process stands still for longer than the server allows."""
+    async with database.session(uuid4()) as session:
+        await database.run(session, "set local idle_in_transaction_session_timeout = 50", {})
+        backend = (await database.run(session, "select pg_backend_pid() as pid", {}))[0]["pid"]
+        async with asyncio.timeout(10), database.system() as other:
+            alive = "select 1 from pg_stat_get_activity(%(pid)s) where pid is not null"
+            while await database.run(other, alive, {"pid": backend}):  # noqa: ASYNC110 # the server tells nobody
+                await asyncio.sleep(0.02)
+        await when(session)
+
+
+async def test_a_transaction_that_idled_for_too_long_has_lost_its_connection(database: Database) -> None:
+    async def nothing(_: AsyncSession) -> None:
+        """Straight to the commit."""
+
+    ways: list[Callable[[AsyncSession], Awaitable[object]]] = [names, lambda one: database.run(one, NAMES, {}), nothing]
+    for when in ways:
+        with pytest.raises(DatabaseUnavailable):
+            await halt(database, when)
+    assert await database.fetch(await add(database), NAMES, {}) == [{"name": "one"}]
+
+
+async def test_a_minute_is_too_long(database: Database) -> None:
+    setting = "select current_setting('idle_in_transaction_session_timeout') as idle"
+    async with database.session(uuid4()) as session:
+        assert await database.run(session, setting, {}) == [{"idle": "1min"}]
+    assert await database.fetch(uuid4(), setting, {}) == [{"idle": "1min"}]
 
 
 # ---------------------------------------------------------------- raw statements
