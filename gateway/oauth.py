@@ -39,7 +39,7 @@ FAILED: Final = "{crm} was not connected"
 WORDS: Final[Mapping[ConsentStatus | ConsentCode | None, Words]] = {
     ConsentStatus.CONNECTED: Words(200, "{crm} is connected", "You can close this page and go on where you started."),
     ConsentStatus.REFUSED: Words(200, FAILED, f"You may still allow it. {AGAIN}"),
-    ConsentCode.STATE_INVALID: Words(400, "This answer cannot be used", AGAIN),
+    ConsentCode.STATE_INVALID: Words(400, "This consent cannot be used", AGAIN),
     ConsentCode.ACCOUNT_MISMATCH: Words(
         409, "That is another account", f"Sign in to {{crm}} with the account that is expected. {AGAIN}"
     ),

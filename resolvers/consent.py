@@ -29,7 +29,7 @@ CHANCE: Final = 32
 """Bytes of a state that nobody can guess."""
 STATE = re.compile(r"[A-Za-z0-9_-]{64}")
 
-INVALID: Final = "This answer belongs to no open request: it came too late or twice, or the request was not made here."
+INVALID: Final = "The consent came too late, was used before, or was not asked for here."
 
 
 async def connect(

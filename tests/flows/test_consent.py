@@ -18,8 +18,8 @@ from tests.stage import HTTP, Gateway, gateway, wait_until
 NORDLICHT, HARBOR = "Nordlicht Handel", "Harbor & Pine LLC"
 INVALID = Told(
     400,
-    "This answer cannot be used",
-    "This answer belongs to no open request: it came too late or twice, or the request was not made here.",
+    "This consent cannot be used",
+    "The consent came too late, was used before, or was not asked for here.",
     "STATE_INVALID",
     None,
 )
