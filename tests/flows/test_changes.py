@@ -1,5 +1,6 @@
 """What a run after the first one has to see: changes, deletions, merges. Scenarios 1, 5, 6, 9, 10, 11, 14 and 35."""
 
+import time
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import Stage
-from tests.stage import HASTE
+from tests.stage import HASTE, wait_until
 
 PERSON = "... on Contact { id name email archivedAt emails { value } sources { externalId deletedAt } }"
 Row = dict[str, Any]
@@ -101,6 +102,8 @@ def test_scenario_5_what_is_committed_late_comes_with_the_next_run(stage: Stage)
     for kind, title in TITLES.items():  # the newest of each type is not one of the late ones
         last = max(int(key) for name, key in stage.crm.ids() if name == kind)
         stage.crm.call("PATCH", f"/api/v2/{TIMED[kind]}/{last}", {title: "Newest Of All"})
+    changed = time.time()
+    wait_until(lambda: time.time() > changed + 2.5)  # so that the run begins after the second of the newest change
     stage.crm.disturb(**HASTE, lateCommits=3)
     delta(stage, integration)
     late = {kind: stale(stage, kind) for kind in TIMED}
