@@ -130,7 +130,7 @@ def main() -> None:
                     with gateway(home, fresh(server, f"limit_{burst or 20}"), crm) as address:
                         print(json.dumps({"limit": measure_limit(crm, address, persons, burst)}), flush=True)
             if "changes" in what:
-                with gateway(home, fresh(server, "full"), crm) as address:
+                with gateway(home, fresh(server, "first"), crm) as address:
                     print(json.dumps({"full": measure_full(crm, address)}), flush=True)
                 with gateway(home, fresh(server, "changes"), crm) as address:
                     print(json.dumps({"delta": measure_delta(crm, address)}), flush=True)

@@ -1,5 +1,6 @@
 """Lists of API v1: unstable pages by `start` and `limit`, and orders by `sort`."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ from sandbox.disturb import commit_late, edit_some
 from sandbox.pipedrive.answers import Answer, fail, succeed
 from sandbox.pipedrive.call import Call
 from sandbox.pipedrive.moments import V1, whole_second_from
-from sandbox.table import Json, Row, Table
+from sandbox.table import Json, Row, Table, entry
 
 
 def page_offsets(call: Call, rows: list[Any], show: Callable[[Any], Any]) -> Answer:
@@ -51,6 +52,16 @@ def keep_listed(call: Call, kind: str, rows: list[Row]) -> list[Row]:
     """Without those a fault drops from lists in their default order."""
     dropped = call.company.dropped.get(kind)
     return [row for row in rows if row.record["id"] not in dropped] if dropped and not call.names("sort") else rows
+
+
+def find_rows(call: Call, table: Table, order: str) -> list[Row]:
+    """All rows in that order; where `updated_since` is given, only those that can have changed since."""
+    entries, moment = table.order(order), call.moment("updated_since")
+    if moment is not None:
+        changed = table.order("update_time")
+        first = bisect_left(changed, (table.stamp(whole_second_from(moment)),))
+        entries = sorted(entry(table.rows[key].record, order) for _, key in changed[first:])
+    return [row for _, key in entries if (row := table.get(key))]
 
 
 def updated_since(call: Call) -> Callable[[Json], bool]:
