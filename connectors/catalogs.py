@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from connectors.client import Client, together
 from connectors.declaration import Catalog, ExternalType, Listing, Payload, Source
+from connectors.errors import Missing, Unsupported
 
 T = TypeVar("T")
 
@@ -65,8 +67,15 @@ class Catalogs:
         return source.read(*await together(*(self._rows(listing) for listing in source.listings)))
 
     async def _rows(self, listing: Listing) -> Sequence[Payload]:
+        """The rows of a list that several types may need, some of which can do without it."""
         key = (listing.path, *sorted(listing.params.items()))
-        rows: Sequence[Payload] = await asyncio.shield(self._once(key, partial(self.client.rows, listing)))
+        task = self._once(key, partial(self.client.rows, replace(listing, optional=False)))
+        try:
+            rows: Sequence[Payload] = await asyncio.shield(task)
+        except (Missing, Unsupported):
+            if listing.optional:
+                return ()
+            raise
         return rows
 
 

@@ -148,8 +148,10 @@ class Loop:
     def _is_enough(self, step: Step) -> bool:
         """A trial has as many records of the type as were asked for, or the CRM does not allow to read the type at all."""
         name = step.external.name if step.external else ""
+        if name in self.state.get("failed", ()):
+            return True
         if not isinstance(step, ListStep):
-            return name in self.state.get("failed", ())
+            return False
         taken = self.state.get("taken", {}).get(name, 0)
         return self.plan.limit is not None and taken >= self.plan.limit
 

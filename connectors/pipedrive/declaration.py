@@ -288,7 +288,7 @@ FIELDS = {
     "Organization": list_fields("/api/v2/organizationFields"),
     "Person": list_fields("/api/v2/personFields"),
     "Deal": list_fields("/api/v2/dealFields"),
-    "Lead": list_fields("/api/v2/dealFields"),  # a lead has the custom fields of deals
+    "Lead": list_fields("/api/v2/dealFields", optional=True),  # a lead has the custom fields of deals, another scope
     "Activity": list_fields("/api/v2/activityFields", optional=True),  # with OAuth it takes the scope `admin`
 }
 

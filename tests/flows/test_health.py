@@ -1,6 +1,7 @@
 """Testing an integration: one real attempt, what it found, and what becomes of the integration."""
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -150,6 +151,27 @@ def test_scopes_that_were_not_granted_are_named(stage: Stage) -> None:
         "Pipedrive has not granted: deals:full, users:read."
         " Add them in https://developers.pipedrive.com, then connect again."
     )
+
+
+def test_what_the_scopes_do_not_allow_is_told_and_the_rest_is_read(stage: Stage) -> None:
+    stage.crm.fill(40)
+    stage.crm.disturb(**HASTE, withoutScopes=["deals:full", "users:read", "recents:read"])
+    integration = consent(stage.gateway)
+    for kind in ("FULL", "DELTA"):
+        run = stage.gateway.sync(integration, kind=kind)
+        assert run["status"] == "PARTIAL"
+        query = (
+            "query($r: ID!) { syncRun(id: $r) { errors(first: 9) { nodes { code externalType externalId message } } } }"
+        )
+        assert stage.gateway.ask(query, r=run["id"])["syncRun"]["errors"]["nodes"] == [
+            {
+                "code": "UNSUPPORTED",
+                "externalType": "Deal",
+                "externalId": None,
+                "message": "Deal: Pipedrive does not allow that: a scope, a right or the plan (HTTP 403).",
+            }
+        ]
+    assert Counter(stage.gateway.sources()) == Counter(one for one in stage.crm.ids() if one[0] != "Deal")
 
 
 def test_a_consent_that_has_ended_is_an_error(stage: Stage) -> None:
