@@ -1,13 +1,10 @@
 """Consent by OAuth: the address where a user gives it, the tokens that come of it, and how they are given back."""
 
-# mypy: disable-error-code="import-untyped,misc"
-# Authlib has no types
-
 import asyncio
+import importlib
 import math
 import re
 import time
-import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,19 +14,18 @@ from urllib.parse import urlencode
 from connectors.answers import CODE, Answer, told_seconds
 from connectors.declaration import Connector, Credential, OAuth
 from connectors.errors import CrmError, Reauthorize, Retryable, Unsupported
-from connectors.http import BROKEN, REFUSED, Http, Response, borrow
+from connectors.http import BROKEN, REFUSED, Http, Response
 from connectors.hygiene import decode
 from connectors.pacing import backoff
 from connectors.paths import follow_path
 from storage.shapes import CredentialKind
 
-with warnings.catch_warnings(record=True):  # it would rather have httpx2, and says so in each of its modules
-    from authlib.integrations.httpx_client import AsyncOAuth2Client
-
 E = TypeVar("E", bound=CrmError)
 
 TRIES = 3
 """Of a renewal that gets no answer."""
+SILENT: tuple[type[Exception], ...] = (*BROKEN, TimeoutError)
+"""No answer in time."""
 PATIENCE = 15.0
 """Seconds for each: whoever renews holds a lock meanwhile, and the database ends a transaction that idles for a minute."""
 LIFETIME = 3600.0
@@ -133,15 +129,18 @@ class App:
 
     # ------------------------------------------------------------ one call
 
-    def _open(self, message: str) -> "Session":
-        """For one call; a refusal for good is told by the message."""
-        return Session(self, partial(self._read, message))
+    def _open(self, message: str) -> Any:
+        """Authlib's client for one call; a refusal for good is told by the message."""
+        # The exception to "no loading inside functions": Authlib takes 10 MB and a tenth of a second, and a process whose
+        # accounts are all connected by tokens does without it.
+        session = importlib.import_module("connectors.session")
+        return session.Session(self.client_id, self.client_secret, self.http, partial(self._read, message))
 
     async def _send(self, call: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await call
-        except (*BROKEN, TimeoutError) as error:
+        except SILENT as error:
             raise self._error(Retryable, "{crm} cannot be reached, or its answers are cut off") from error
         except REFUSED as error:
             raise self._error(Unsupported, "The address of {crm} is not usable") from error
@@ -186,18 +185,6 @@ class App:
     def _error(self, kind: type[E], message: str, *, status: int | None = None) -> E:
         text = message.format(crm=self.connector.label, settings=" and ".join(self.connector.settings))
         return kind(f"{text}.", crm=self.connector.name, status=status)
-
-
-class Session(AsyncOAuth2Client):
-    """Authlib's client for one call, with the manners of the connectors' own; what it raises of an answer is ours."""
-
-    def __init__(self, app: App, read: Callable[[Response], dict[str, Any]]) -> None:
-        super().__init__(app.client_id, app.client_secret, **borrow(app.http))
-        self.read_token = read
-
-    def parse_response_token(self, resp: Response) -> Any:
-        self.token = self.read_token(resp)
-        return self.token
 
 
 def read_body(response: Response) -> dict[str, Any] | None:
