@@ -81,6 +81,8 @@ class Worker:
             try:
                 loop = Loop(self.database, client, integration, run, catalogs)
                 result = await loop.carry_out()
+                if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values()) >= MANY:
+                    await self.database.analyze(*WRITTEN)  # now, and not beside the run that comes next
                 outcome = Outcome(result.status, result.message, watermarks=result.watermarks)
             finally:
                 await catalogs.close()
@@ -94,8 +96,6 @@ class Worker:
             outcome = judge(run, error)
         calls = loop.charge() if loop else client.calls if client else 0
         await self._leave(run, outcome, calls)
-        if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values()) >= MANY:
-            await self.database.analyze(*WRITTEN)
 
     async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
         """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""
