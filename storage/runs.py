@@ -73,7 +73,7 @@ COMMIT_PAGE = """
 UPDATE sync_run r SET cursor = %(cursor)s::text::jsonb, counts = %(counts)s::text::jsonb,
   api_calls = r.api_calls + %(calls)s, updated_at = now()
 FROM integration i WHERE r.id = %(id)s AND r.claim = %(claim)s AND r.status = 'RUNNING' AND i.id = r.integration_id
-RETURNING r.cancel_requested, i.status AS integration_status
+RETURNING r.cancel_requested, i.status AS integration_status, i.last_error AS integration_error
 """
 
 SETTLE = """

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.declaration import ExternalType, Mapped, Payload, Removed
-from connectors.errors import CrmError, Missing, Rejected, Unmappable, Unsupported
+from connectors.errors import CrmError, Missing, Reauthorize, Rejected, Unmappable, Unsupported
 from connectors.mapping import map_record
 from storage import runs
 from storage.database import Database
@@ -286,9 +286,11 @@ class Loop:
         calls, self.spent = self.client.calls - self.spent, self.client.calls
         return calls
 
-    @staticmethod
-    def _obey(state: Mapping[str, object]) -> None:
-        """What a person has asked for since the last page."""
+    def _obey(self, state: Mapping[str, Any]) -> None:
+        """What a person has asked for since the last page, or what the CRM has refused meanwhile."""
+        if state["integration_status"] == IntegrationStatus.ERROR.value and not state["cancel_requested"]:
+            message = state["integration_error"] or "The credential is refused."
+            raise Reauthorize(message, crm=self.integration.crm, integration=str(self.integration.id))
         if state["integration_status"] == IntegrationStatus.PAUSED.value:
             raise Stopped(SyncStatus.WAITING, PAUSED)
         if state["cancel_requested"] or state["integration_status"] != IntegrationStatus.ACTIVE.value:
