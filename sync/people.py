@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,9 @@ async def side_task(work: Coroutine[Any, Any, None] | None) -> AsyncGenerator[No
     finally:
         if task:
             task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await asyncio.gather(
+                task, return_exceptions=True
+            )  # what it raised has been raised, or the block's comes first
 
 
 def user_row(integration: Integration, user: User) -> dict[str, object]:
