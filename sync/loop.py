@@ -225,10 +225,10 @@ class Loop:
         return mapped, errors
 
     def _choose(self, external: ExternalType, mapped: Sequence[Mapped]) -> list[Mapped]:
-        """Those that the run is to take: named ones always, others as filter and limit have it."""
+        """Those that the run is to take: named ones always, deleted ones too, others as filter and limit have it."""
         if "records" in self.run.scope:
             return list(mapped)
-        chosen = [one for one in mapped if self.filter.accepts(external, one, self.customers)]
+        chosen = [one for one in mapped if one.is_deleted or self.filter.accepts(external, one, self.customers)]
         if self.plan.limit is not None:
             taken = self.state.setdefault("taken", {})
             chosen = chosen[: self.plan.limit - taken.get(external.name, 0)]

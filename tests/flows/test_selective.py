@@ -129,6 +129,20 @@ def test_a_saved_filter_holds_for_every_run_and_what_it_lets_in_later_comes(stag
     assert persons_here(stage) == {str(row["id"]) for row in people(stage)}
 
 
+def test_what_a_saved_filter_leaves_out_is_archived_all_the_same_once_it_is_deleted(
+    stage: Stage, integration: str
+) -> None:
+    stage.gateway.sync(integration)
+    since = max(row["add_time"] for row in people(stage))
+    query = "mutation($i: UpdateIntegrationInput!) { updateIntegration(input: $i) { userErrors { code } } }"
+    stage.gateway.ask(query, i={"integrationId": integration, "filter": {"createdSince": since}})
+    gone = next(str(row["id"]) for row in people(stage) if row["add_time"] < since)
+    stage.crm.call("DELETE", f"/api/v2/persons/{gone}")
+    run = stage.gateway.sync(integration)
+    assert (run["status"], run["recordsArchived"]) == ("SUCCEEDED", 1)
+    assert stage.gateway.show(integration, "Person", gone, "... on Contact { archivedAt }")["archivedAt"] is not None
+
+
 def test_a_selective_run_slips_in_between_the_pages_of_a_full_one(stage: Stage, integration: str) -> None:
     stage.crm.fill(2_000)
     stage.crm.disturb(**HASTE, latencyMs=150)
