@@ -1,4 +1,4 @@
-"""`make bench`: a FULL sync beside dlt, its memory, how much of a rate limit it uses, and what a DELTA costs."""
+"""`make bench`: syncs beside dlt and at a rate limit, what a DELTA and what limits cost, what others notice of attacks."""
 
 import argparse
 import json
@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 
+from bench.abuse import SETTINGS, make_key, measure_abuse
 from bench.changes import measure_delta, measure_full
+from bench.limits import measure_limits
 from storage.embedded import Embedded
 from tests.stage import ENDED, ROOT, Gateway, Peak, Sandbox, cpu_seconds, gateway, sandbox
 
@@ -21,7 +23,7 @@ PEER = ROOT / ".data" / "bench" / "dlt"
 DLT = "dlt[postgres]==1.31.0"
 TYPES = ("CONTACT",)
 FEW, MANY = 5_000, 50_000
-PARTS = ["sync", "peer", "limit", "changes"]
+PARTS = ["sync", "peer", "limit", "changes", "cost", "abuse"]
 WINDOW = 2.0
 """Seconds of Pipedrive's burst limit."""
 
@@ -105,6 +107,24 @@ def measure_limit(crm: Sandbox, address: Gateway, persons: int, burst: int | Non
     }
 
 
+def compare(what: list[str], home: Path, server: Embedded, crm: Sandbox) -> None:
+    """Our FULL sync, and the peer's of the same persons."""
+    ours: dict[int, dict[str, float]] = {}
+    if "sync" in what:
+        for persons in (FEW, MANY):
+            with gateway(home, fresh(server, f"ours_{persons}"), crm) as address:
+                ours[persons] = measure_sync(crm, address, persons)
+                print(json.dumps({"sync": ours[persons]}), flush=True)
+    if "peer" in what:
+        crm.fill(MANY)
+        crm.disturb(limits="none")
+        fresh(server, "peer")
+        peer = measure_peer(crm, "peer")
+        print(json.dumps({"dlt": peer}), flush=True)
+        if ours:
+            print(json.dumps({"ratio": ours[MANY]["perCpuSecond"] / peer["perCpuSecond"]}), flush=True)
+
+
 def main() -> None:
     """Prints each figure as it comes, as JSON lines."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -113,20 +133,7 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
     try:
         with Embedded(home / "db", {"listen_addresses": "127.0.0.1", "port": "5432"}) as server, sandbox(home) as crm:
-            ours: dict[int, dict[str, float]] = {}
-            if "sync" in what:
-                for persons in (FEW, MANY):
-                    with gateway(home, fresh(server, f"ours_{persons}"), crm) as address:
-                        ours[persons] = measure_sync(crm, address, persons)
-                        print(json.dumps({"sync": ours[persons]}), flush=True)
-            if "peer" in what:
-                crm.fill(MANY)
-                crm.disturb(limits="none")
-                fresh(server, "peer")
-                peer = measure_peer(crm, "peer")
-                print(json.dumps({"dlt": peer}), flush=True)
-                if ours:
-                    print(json.dumps({"ratio": ours[MANY]["perCpuSecond"] / peer["perCpuSecond"]}), flush=True)
+            compare(what, home, server, crm)
             if "limit" in what:
                 for burst, persons in ((4, 20_000), (None, MANY)):
                     with gateway(home, fresh(server, f"limit_{burst or 20}"), crm) as address:
@@ -136,6 +143,12 @@ def main() -> None:
                     print(json.dumps({"full": measure_full(crm, address)}), flush=True)
                 with gateway(home, fresh(server, "changes"), crm) as address:
                     print(json.dumps({"delta": measure_delta(crm, address)}), flush=True)
+            if "cost" in what:
+                print(json.dumps({"cost": measure_limits()}), flush=True)
+            if "abuse" in what:
+                with gateway(home, url := fresh(server, "abuse"), crm, **SETTINGS) as address:
+                    for found in measure_abuse(crm, address, make_key(home, url)):
+                        print(json.dumps({"abuse": found}), flush=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -15,8 +15,10 @@ from connectors.hygiene import decode
 from connectors.pacing import Told
 from connectors.paths import follow_path
 
-CODE = re.compile(r"[A-Za-z0-9_.\-]{1,60}")
-"""What may be shown of an error's body: a word without spaces is no text about a person."""
+WORD = r"(?:[A-Z\d]{1,24}|[a-z\d]{1,24}|[A-Za-z][a-z\d]{1,15}(?:[A-Z][a-z\d]{1,15}){1,5})"
+CODE = re.compile(rf"(?!(?:.*\d){{4}})(?=.{{1,60}}$){WORD}(?:[_.-]{WORD})*")
+"""What may be shown of an error's body: words without spaces between them are no text about a person; and with hardly any
+digits, and capitals only where words have them, they are no token that a CRM repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)

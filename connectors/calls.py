@@ -29,6 +29,9 @@ SENDABLE = re.compile(r"[\x21-\x7e]{1,4096}")
 Renew = Callable[[str], Awaitable[Credential]]
 """A credential that is newer than the one with this token. Raises Reauthorize where there will be none."""
 
+Observe = Callable[[str, int | None, float], None]
+"""Is told of each call: the CRM, the status of HTTP or None where no answer came, seconds."""
+
 
 @dataclass
 class Calls:
@@ -49,6 +52,7 @@ class Calls:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     tries: int = TRIES
+    observe: Observe | None = None
     patience: float = PATIENCE
     """Seconds that it waits for its turn, or for a CRM that asks to come again; a longer wait is the caller's to plan."""
     made: int = 0
@@ -168,17 +172,20 @@ class Calls:
             await self.pause(reservation.wait_seconds)
         header, form = self.connector.auth[self.credential.kind]
         headers = {header: form.format(token=token), "accept": "application/json"}
-        late = self.clock() - due
+        begun = self.clock()
+        late = begun - due
         self.made += 1
         try:
             response = await self.http.get(self.base + path, params=dict(params), headers=headers)
         except BROKEN:
+            self._tell(None, begun)
             await self.ledger.settle(reservation, late=late)
             return None
         except REFUSED as error:
             raise Unsupported(
                 f"The address of {self.connector.label} is not usable.", crm=self.connector.name
             ) from error
+        self._tell(response.status_code, begun)
         late += min(STRETCH, max(0.0, self.clock() - due - late - SWIFT))
         self.ahead = told_time(response.headers.get("date"), self.wall()) or self.ahead
         answer = read_answer(self.connector, response)
@@ -188,6 +195,10 @@ class Calls:
             told = told_limits(self.connector, answer) if answer else None
             await self.ledger.settle(reservation, late=late, told=told)
         return answer
+
+    def _tell(self, status: int | None, begun: float) -> None:
+        if self.observe:
+            self.observe(self.connector.name, status, self.clock() - begun)
 
     async def _limited(self, reservation: Reservation, answer: Answer, refused: int) -> Retryable:
         """The `refused`-th 429 to a call: everybody waits as told. Raises QuotaExhausted where the day's budget is used up.

@@ -12,6 +12,7 @@ BROKEN: tuple[type[Exception], ...] = (
     httpx.TimeoutException,
     httpx.NetworkError,
     httpx.ProtocolError,
+    httpx.ProxyError,
     httpx.DecodingError,
 )
 """No answer, or half of one: the call may be made again."""

@@ -4,6 +4,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+VERSION = "0.1.0"
+"""As pyproject.toml has it."""
+
 NEIGHBOURS = ("schema", "resolvers", "sync", "connectors", "storage")
 
 

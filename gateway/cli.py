@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import progress, serve
+from gateway import admin, progress, rotation, serve
 from gateway.db import app as db
 from gateway.process import open_database
 from gateway.settings import Settings
@@ -29,9 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(admin.workspaces, name="workspaces")
+app.add_typer(admin.keys, name="keys")
 app.add_typer(db, name="db")
 
-Host = Annotated[str | None, typer.Option(help="Stands in for HOST; loopback only.", show_default="127.0.0.1")]
+Host = Annotated[str | None, typer.Option(help="Stands in for HOST.", show_default="127.0.0.1")]
 Works = Annotated[bool, typer.Option("--worker/--no-worker", help="Whether this process carries out jobs too.")]
 Port = Annotated[int | None, typer.Option(help="Stands in for PORT.", show_default="8000")]
 
@@ -48,14 +50,22 @@ def serve_command(host: Host = None, port: Port = None, worker: Works = True) ->
 
 
 @app.command("worker")
-def worker_command() -> None:
+def worker_command(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Where to answer /metrics, /healthz and /readyz.", show_default="nowhere"),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="On which address; METRICS_TOKEN is needed for others than loopback.")
+    ] = "127.0.0.1",
+) -> None:
     """Carry out syncs and other jobs.
 
     Run as many as wanted, on as many machines, beside the gateways of the same database.
 
-    Example: DATABASE_URL=postgresql://crosswalk@db/crosswalk crosswalk worker
+    Example: DATABASE_URL=postgresql://crosswalk@db/crosswalk crosswalk worker --metrics-port 9100
     """
-    serve.work(prepare())
+    serve.work(prepare(), metrics_host=metrics_host, metrics_port=metrics_port)
 
 
 @app.command("sandbox")
@@ -79,6 +89,9 @@ def sync_command(
         str | None, typer.Option(help="Some of CONTACT,ORGANIZATION,DEAL,ACTIVITY.", show_default="all")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what has changed.")] = False,
+    workspace: Annotated[
+        str | None, typer.Option(help="The name it was made with, or its id.", show_default="the only one")
+    ] = None,
 ) -> None:
     """Sync an integration and show the progress.
 
@@ -89,7 +102,7 @@ def sync_command(
 
     Example: crosswalk sync pipedrive --types contact,deal
     """
-    raise typer.Exit(asyncio.run(progress.sync(prepare(), integration, types, full=full)))
+    raise typer.Exit(asyncio.run(progress.sync(prepare(), integration, types, full=full, workspace=workspace)))
 
 
 @app.command("migrate")
@@ -106,6 +119,31 @@ async def run_migration(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         url, _ = await open_database(settings, stack)
         await asyncio.to_thread(migrate_database, url)
+
+
+@app.command("rotate-keys")
+def rotate_keys_command(
+    new: Annotated[
+        bool, typer.Option("--new", help="Make a new key, even where the file has several already.")
+    ] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Take the keys that nothing needs any more out of the file.")
+    ] = False,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only drop the credentials whose key is lost: connect those accounts again."),
+    ] = None,
+) -> None:
+    """Seal all stored credentials with another key, while gateways and workers run.
+
+    Where CROSSWALK_KEYS (or CROSSWALK_DATA) has a file with one key, a new one is put in front of it. Where there are
+    several, the first one is taken: it was put there by hand. Killed in the middle, it is run again.
+
+    Example: crosswalk rotate-keys --drop
+    """
+    settings = prepare()
+    work = rotation.forget(settings, forget) if forget else rotation.rotate(settings, new=new, drop=drop)
+    asyncio.run(work)
 
 
 @app.command("schema")

@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import psycopg
 import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gateway.settings import Settings
 from gateway.start import prepare
@@ -29,6 +31,22 @@ def opened(settings: Settings) -> Iterator[tuple[Embedded, str]]:
     else:
         with embedded:
             yield embedded, embedded.url()
+
+
+@contextmanager
+def without_password(url: str) -> Iterator[str]:
+    """The address as an argument of a program, which every user of the machine can read: a password is in a file, which they
+    cannot, for the time of the block."""
+    parts = conninfo_to_dict(url)
+    password = str(parts.pop("password", None) or "")
+    if not password:
+        yield url
+        return
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    with NamedTemporaryFile("w", prefix="crosswalk-") as file:  # mode 600, without which libpq would not read it
+        file.write(f"*:*:*:*:{escaped}\n")
+        file.flush()
+        yield make_conninfo("", **{**parts, "passfile": file.name})
 
 
 @app.command("status")
@@ -84,9 +102,9 @@ def psql(context: typer.Context) -> None:
 
     Example: crosswalk db psql -- -c "select count(*) from contact"
     """
-    with opened(prepare()) as (embedded, url):
+    with opened(prepare()) as (embedded, url), without_password(url) as address:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's; a handler, unlike "ignore", is not inherited
-        command = [str(embedded.binary("psql")), *context.args, f"--dbname={url}"]
+        command = [str(embedded.binary("psql")), *context.args, f"--dbname={address}"]
         code = subprocess.run(command, check=False).returncode  # noqa: S603 # psql, as asked for
     raise typer.Exit(code)
 
@@ -114,7 +132,7 @@ def backup(
         message = f"{file} is there already: name another file"
         raise StartError(message)
     unfinished = file.with_name(f"{file.name}.unfinished")
-    with opened(prepare()) as (embedded, address):
+    with opened(prepare()) as (embedded, url), without_password(url) as address:
         command = [str(embedded.binary("pg_dump")), "--format=custom", f"--file={unfinished}", f"--dbname={address}"]
         ended = subprocess.run(command, check=False, capture_output=True, text=True, umask=0o077)  # noqa: S603 # our own tool
     if ended.returncode:

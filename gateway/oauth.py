@@ -1,18 +1,16 @@
 """Where CRMs send people after a consent: it is carried out, and the person is told or sent on."""
 
-import hashlib
 import logging
 import secrets
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.pages import Mood, show_page
 from resolvers.consent import ConsentStatus, Outcome, is_invalid, take_answer, take_state
 from resolvers.context import CALLBACK, Services
 from resolvers.errors import ConsentCode
@@ -46,55 +44,10 @@ WORDS: Final[Mapping[ConsentStatus | ConsentCode | None, Words]] = {
     ConsentCode.CREDENTIAL_REFUSED: Words(400, FAILED, f"{AGAIN} If it fails again, tell whoever runs this gateway."),
     ConsentCode.CRM_UNAVAILABLE: Words(502, FAILED, f"Wait for a few minutes. {AGAIN}"),
     ConsentCode.CRM_QUOTA: Words(503, FAILED, f"Wait until the account may be called again. {AGAIN}"),
+    ConsentCode.PLAN_INSUFFICIENT: Words(403, FAILED, "Ask whoever runs this gateway for another plan."),
     ConsentCode.INTERNAL: Words(500, FAILED, f"{AGAIN} If it fails again, tell whoever runs this gateway."),
 }
 """By the code of a failure, else by the status."""
-
-STYLE: Final = """
-:root { color-scheme: light dark; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 16px/1.5 system-ui, sans-serif;
-  color: #1c2330; background: #f3f5f8; }
-main { box-sizing: border-box; width: min(32rem, 100vw - 2rem); margin: 1rem; padding: 2rem; border-radius: 12px;
-  background: #fff; border-top: 6px solid #b42318; box-shadow: 0 1px 4px #0003; overflow-wrap: anywhere; }
-main.connected { border-color: #17733b; }
-main.refused { border-color: #8a6100; }
-h1 { margin: 0 0 1rem; font-size: 1.375rem; line-height: 1.25; }
-p { margin: .75rem 0 0; }
-small { color: #596273; }
-@media (prefers-color-scheme: dark) {
-  body { color: #e7ebf2; background: #12161d; }
-  main { background: #1c222c; border-color: #f97066; }
-  main.connected { border-color: #4ac27a; }
-  main.refused { border-color: #e0ad3c; }
-  small { color: #a3adbd; }
-}
-"""
-
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{heading}</title>
-<style>{style}</style>
-</head>
-<body>
-<main class="{status}">
-<h1>{heading}</h1>
-<p>{message}</p>
-<p>{advice}</p>{code}
-</main>
-</body>
-</html>
-"""
-
-HEADERS: Final = {
-    "cache-control": "no-store",
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
 
 
 async def receive_answer(request: Request) -> Response:
@@ -127,15 +80,14 @@ def send_on(return_to: str, outcome: Outcome) -> Response:
 def show(outcome: Outcome) -> Response:
     """A page for the person."""
     words = WORDS[outcome.code or outcome.status]
-    page = PAGE.format(
-        style=STYLE,
-        status=outcome.status.value,
-        heading=escape(words.heading.format(crm=outcome.crm)),
-        message=escape(outcome.message),
-        advice=escape(words.advice.format(crm=outcome.crm)),
-        code=f"\n<p><small>{outcome.code.value}</small></p>" if outcome.code else "",
+    return show_page(
+        words.heading.format(crm=outcome.crm),
+        outcome.message,
+        words.advice.format(crm=outcome.crm),
+        status=words.http,
+        mood=Mood(outcome.status.value),
+        code=outcome.code.value if outcome.code else None,
     )
-    return HTMLResponse(page, words.http, HEADERS)
 
 
 ROUTE: Final = Route(CALLBACK, receive_answer, methods=["GET"])

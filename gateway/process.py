@@ -13,9 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from connectors.http import Http, open_http
 from connectors.oauth import App
 from connectors.registry import CONNECTORS
+from gateway.logs import bind_caller
+from gateway.oidc import Issuer
 from gateway.settings import Settings, read_variables
-from resolvers.context import Caller, Context, Services
+from gateway.watch import Watch
+from resolvers.budgets import Budgets, Limits
+from resolvers.callers import Caller, Callers, digest_handle
+from resolvers.context import Context, Services
 from resolvers.crm import Payloads
+from resolvers.plans import SHIPPED, read_plans
+from storage import rotation, workspaces
 from storage.cache import Cache
 from storage.database import Database
 from storage.embedded import Embedded
@@ -28,14 +35,22 @@ from storage.shapes import Plan, Role
 from storage.tables import Workspace
 from sync.clients import Clients
 from sync.credentials import Vault
-from sync.jobs import Jobs
+from sync.jobs import Jobs, Task
+from sync.leaving import Leaver
+from sync.observer import Nobody, Observer
 from sync.worker import Worker
 
 DEMO: Final = UUID("00000000-0000-4000-8000-00000000de30")
-"""The workspace of whoever reaches a loopback listener, who is its admin."""
+"""The workspace that is there with the sandbox."""
+
+VISITOR: Final = Caller(workspace_id=DEMO, member_id=None, role=Role.ADMIN)
+"""Whoever reaches a loopback listener without a credential, while the sandbox is on."""
 
 ANSWER = 2.0
 """Seconds that the database has to say that it is there."""
+
+GRACE = 5
+"""Seconds that a statement has beyond the operation that it belongs to, which ends it first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +64,9 @@ class Process:
     """Carries out jobs itself."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def new_context(self) -> Context:
-        """For one operation of the demo workspace's admin."""
-        caller = Caller(workspace_id=DEMO, member_id=None, role=Role.ADMIN)
+    def new_context(self, caller: Caller) -> Context:
+        """For what one caller asks; from now on the log's lines say who that is."""
+        bind_caller(caller)
         return Context(database=self.services.database, caller=caller, services=self.services)
 
     async def find_troubles(self) -> dict[str, str]:
@@ -70,19 +85,27 @@ class Process:
 
 
 @asynccontextmanager
-async def open_process(settings: Settings, *, works: bool = True) -> AsyncGenerator[Process]:
-    """Everything up, in order; down again in the reverse order. Raises StorageError, whose message says what to do."""
+async def open_process(
+    settings: Settings, *, works: bool = True, watch: Watch | None = None
+) -> AsyncGenerator[Process]:
+    """Everything up, in order; down again in the reverse order, `watch` last. Raises StorageError, whose message says what
+    to do."""
     async with AsyncExitStack() as stack:
+        if watch:
+            stack.push_async_callback(watch.close)
         url, alone = await open_database(settings, stack)
         await asyncio.to_thread(migrate, url)
-        database = Database(url)
+        database = Database(url, settings.max_seconds + GRACE)
         stack.push_async_callback(database.close)
         await database.open()
-        await ensure_demo(database)
+        if settings.crosswalk_sandbox:
+            await ensure_demo(database)
         hub, jobs = Hub(url), Jobs(database)
-        services = await make_services(settings, database, hub, jobs, stack)
-        worker = Worker(database, jobs, services.clients)
-        jobs.handle(worker.run_sync, worker.fail)
+        observer = watch or Nobody()
+        services = await make_services(settings, database, hub, jobs, stack, observer)
+        worker = Worker(database, jobs, services.clients, observer)
+        leaver = Leaver(database)
+        jobs.handle(sync=Task(worker.run_sync, worker.fail), leave=Task(leaver.take_away, leaver.fail))
         stack.push_async_callback(jobs.close)
         await jobs.open()
         calm_collector()
@@ -114,15 +137,16 @@ async def open_database(settings: Settings, stack: AsyncExitStack) -> tuple[str,
 
 
 async def make_services(
-    settings: Settings, database: Database, hub: Hub, jobs: Jobs, stack: AsyncExitStack
+    settings: Settings, database: Database, hub: Hub, jobs: Jobs, stack: AsyncExitStack, observer: Observer
 ) -> Services:
-    keys = settings.crosswalk_keys.get_secret_value() if settings.crosswalk_keys else None
+    keyring = load_keyring(settings)
+    await rotation.require_keys(database, keyring)
     redis = settings.redis_url.get_secret_value() if settings.redis_url else None
     cache, http = Cache.make("crosswalk", redis), open_http()
     stack.push_async_callback(cache.close)
     stack.push_async_callback(http.aclose)
     apps = make_apps(settings, http)
-    vault = Vault(database=database, keyring=Keyring.load(keys, settings.crosswalk_data), apps=apps)
+    vault = Vault(database=database, keyring=keyring, apps=apps)
     stack.push_async_callback(vault.close)
     clients = Clients(
         vault=vault,
@@ -130,6 +154,7 @@ async def make_services(
         http=http,
         api_urls=settings.api_urls,
         region=settings.default_region,
+        observe=observer.call,
     )
     return Services(
         database=database,
@@ -138,6 +163,17 @@ async def make_services(
         clients=clients,
         jobs=jobs,
         payloads=Payloads(clients, cache),
+        callers=Callers(
+            database, hub, verifier=make_issuer(settings, http), visitor=VISITOR if settings.is_open else None
+        ),
+        plans=read_plans(settings.plans) if settings.plans else SHIPPED,
+        limits=Limits(
+            depth=settings.max_depth,
+            cost=settings.max_cost,
+            seconds=settings.max_seconds,
+            introspection=settings.introspection,
+        ),
+        budgets=Budgets(settings.cost_budget, settings.cost_per_second),
         public_url=settings.address,
         missing_settings={} if settings.crosswalk_sandbox else find_missing(),
         apps=apps,
@@ -145,6 +181,26 @@ async def make_services(
         state_seconds=settings.oauth_state_seconds,
         pending_seconds=settings.pending_seconds,
     )
+
+
+def make_issuer(settings: Settings, http: Http) -> Issuer | None:
+    """Whose tokens are taken, where that is set."""
+    if not settings.oidc_issuer or not settings.oidc_audience:
+        return None
+    return Issuer(
+        http=http,
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        workspace_claim=settings.oidc_workspace_claim,
+        email_claim=settings.oidc_email_claim,
+        role_claim=settings.oidc_role_claim,
+    )
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """The keys of credentials, as they are set."""
+    keys = settings.crosswalk_keys.get_secret_value() if settings.crosswalk_keys else None
+    return Keyring.load(keys, settings.crosswalk_data)
 
 
 def make_apps(settings: Settings, http: Http) -> dict[str, App]:
@@ -176,7 +232,8 @@ async def ensure_demo(database: Database) -> None:
     with suppress(IntegrityError):  # another process made it just now
         async with database.session(DEMO) as session:
             if await session.get(Workspace, DEMO) is None:
-                session.add(Workspace(id=DEMO, name="Demo", plan=Plan.BUSINESS.value))
+                demo = Workspace(id=DEMO, name="Demo", handle="Demo", plan=Plan.BUSINESS.value)
+                await workspaces.add(session, demo, digest_handle("Demo"))
 
 
 async def start_task(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> asyncio.Task[None]:

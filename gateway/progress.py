@@ -9,27 +9,31 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gateway.process import open_process
+from gateway.process import Process, open_process
 from gateway.sandbox import running_sandbox
 from gateway.settings import Settings
 from gateway.trouble import StartError
+from resolvers.callers import Caller
 from resolvers.context import Context
 from resolvers.integrations import list_integrations
 from resolvers.runs import count_done, start_sync, watch_run
 from resolvers.scope import Request
+from resolvers.workspaces import find_workspace, list_workspaces
 from storage.listing import GlobalId, InvalidQuery
-from storage.shapes import RecordType, SyncKind, SyncStatus, SyncTrigger
+from storage.shapes import RecordType, Role, SyncKind, SyncStatus, SyncTrigger
 from storage.tables import Integration, SyncRun
 
 GOOD = {SyncStatus.SUCCEEDED.value, SyncStatus.PARTIAL.value}
 
 
-async def sync(settings: Settings, wanted: str, types: str | None, *, full: bool = False) -> int:
+async def sync(
+    settings: Settings, wanted: str, types: str | None, *, full: bool = False, workspace: str | None = None
+) -> int:
     """The exit code: 0 where the run ended well. A worker of this process takes part, so no gateway has to run."""
     record_types = read_types(types)
     with running_sandbox(settings.sandbox_port) if settings.crosswalk_sandbox else nullcontext():
         async with open_process(settings) as process:
-            context = process.new_context()
+            context = await choose_workspace(process, workspace)
             integration = choose(wanted, await list_integrations(context, None, None))
             run, is_new = await start_sync(
                 context,
@@ -40,6 +44,16 @@ async def sync(settings: Settings, wanted: str, types: str | None, *, full: bool
             console = Console()
             console.print(f"{integration.display_name}: {'a sync' if is_new else 'the sync that is under way'}")
             return report(console, await watch(console, context, run))
+
+
+async def choose_workspace(process: Process, wanted: str | None) -> Context:
+    """What the gateway itself may do in the one that is wanted, else in the only one."""
+    database = process.services.database
+    found = [await find_workspace(database, wanted)] if wanted else await list_workspaces(database)
+    if len(found) != 1:
+        names = ", ".join(one.handle or one.name for one in found)
+        raise StartError(f"--workspace: name one of {names}" if found else "there is no workspace: make one first")
+    return process.new_context(Caller(workspace_id=found[0].id, member_id=None, role=Role.ADMIN))
 
 
 def read_types(types: str | None) -> list[RecordType] | None:

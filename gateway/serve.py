@@ -12,11 +12,13 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
-from gateway.app import create_app
+from gateway.app import create_app, create_worker
+from gateway.guard import Limits, bear, make_room, open_door
 from gateway.process import open_process
 from gateway.sandbox import running_sandbox
 from gateway.settings import Settings
 from gateway.trouble import StartError
+from gateway.watch import Watch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 3
@@ -57,18 +59,28 @@ def serve(settings: Settings, *, works: bool = True) -> None:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         with running_sandbox(settings.sandbox_port) if settings.crosswalk_sandbox else nullcontext():
             app = create_app(settings, works=works)
-            config = uvicorn.Config(
-                app,
-                lifespan="off",  # entered by us, so that what goes wrong in it is one line
-                log_config=None,
-                access_log=settings.log_level == "debug",
-                server_header=False,
-                proxy_headers=False,
-                ws_max_size=settings.max_body,
-                timeout_graceful_shutdown=GRACE,
-            )
+            limits = Limits(connections=make_room())
+            config = configure(app, settings.max_body, limits)
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 runner.run(run_server(app, Server(config, lambda: greet(settings)), listener))
+
+
+def configure(app: Starlette, max_body: int, limits: Limits) -> uvicorn.Config:
+    """uvicorn's settings for an application whose lifespan is entered by us, so that what goes wrong in it is one line."""
+    http, ws = open_door(limits)
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        http=http,
+        ws=ws,
+        log_config=None,
+        access_log=False,  # it would write addresses down, and with them codes and links
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=max_body,
+        ws_per_message_deflate=False,  # it would take 40 kB of memory for each socket
+        timeout_graceful_shutdown=GRACE,
+    )
 
 
 async def run_server(app: Starlette, server: Server, listener: socket.socket) -> None:
@@ -86,31 +98,46 @@ def greet(settings: Settings) -> None:
 
 
 @contextmanager
-def listen(host: str, port: int) -> Generator[socket.socket]:
-    """A bound socket; raises StartError where that cannot be."""
+def listen(host: str, port: int, name: str = "PORT") -> Generator[socket.socket]:
+    """A bound socket; raises StartError where that cannot be, by the name under which the port was given."""
     family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bear(listener)
         try:
             listener.bind(address)
         except OSError as error:
-            message = f"PORT: cannot listen on {host}:{port} ({error.strerror}): stop what does, or set PORT to another"
-            raise StartError(message) from error
+            message = f"cannot listen on {host}:{port} ({error.strerror}): stop what does, or set {name} to another"
+            raise StartError(f"{name}: {message}") from error
         yield listener
 
 
-def work(settings: Settings) -> None:
-    """Until interrupted: jobs, and nothing else."""
+def work(settings: Settings, *, metrics_host: str, metrics_port: int | None) -> None:
+    """Until interrupted: jobs; and where a port is given for it, what there is to tell of them."""
     leave_on_sigterm()
-    asyncio.run(run_worker(settings))
+    if metrics_port is None:
+        asyncio.run(run_worker(settings))
+        return
+    with listen(metrics_host, metrics_port, "--metrics-port") as listener:
+        app = create_worker(settings, metrics_host)
+        config = configure(app, settings.max_body, Limits(connections=make_room()))
+        host, port, *_ = listener.getsockname()
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(run_server(app, Server(config, lambda: greet_worker(f"{host}:{port}")), listener))
 
 
 async def run_worker(settings: Settings) -> None:
     stopped = asyncio.Event()
     on_signals(stopped.set)
-    async with open_process(settings):
-        print("Crosswalk's worker waits for jobs. Ctrl-C stops it.", flush=True)  # noqa: T201 # for people
+    async with open_process(settings, watch=Watch.open(settings)):
+        greet_worker()
         await stopped.wait()
+
+
+def greet_worker(metrics: str | None = None) -> None:
+    """The same of a worker."""
+    where = f" Its metrics are at http://{metrics}/metrics." if metrics else ""
+    print(f"Crosswalk's worker waits for jobs.{where} Ctrl-C stops it.", flush=True)  # noqa: T201 # for people
 
 
 def on_signals(stop: Callable[[], None]) -> None:

@@ -9,27 +9,32 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connectors.registry import CONNECTORS
 from gateway.trouble import StartError
+from resolvers.plans import read_plans
 from resolvers.returns import find_origin
 
 ENV_FILE = ".env"
 PREFIX = "CROSSWALK_"
+POSTGRES = ("postgresql", "postgres")
 
 
-def check_url(*schemes: str) -> AfterValidator:
-    """An absolute address of one of these schemes, given back without a slash at its end."""
+def check_url(*schemes: str, exact: bool = False) -> AfterValidator:
+    """An absolute address of one of these schemes, given back without a slash at its end, or exactly as it is."""
 
     def check(value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in schemes or (parts.scheme.startswith("http") and not parts.hostname):
             raise ValueError
         _ = parts.port  # raises ValueError where it is no number
-        return value.rstrip("/")
+        return value if exact else value.rstrip("/")
 
     return AfterValidator(check)
 
@@ -43,6 +48,17 @@ def check_secret(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def check_database(value: SecretStr) -> SecretStr:
+    """A Postgres address in one piece: of one that cannot be read, whoever tries would repeat parts, the password's too."""
+    try:
+        parts = conninfo_to_dict(value.get_secret_value())
+    except ProgrammingError:
+        raise ValueError from None
+    if "@" in str(parts.get("host", "")) or not str(parts.get("port", "0")).replace(",", "").isdigit():
+        raise ValueError
+    return value
 
 
 def check_region(value: str) -> str:
@@ -60,9 +76,8 @@ def check_origins(value: str) -> str:
     return ",".join(dict.fromkeys(origins))
 
 
-def check_loopback(value: str) -> str:
-    if not is_loopback(value):
-        raise ValueError
+def check_plans(value: str) -> str:
+    read_plans(value)
     return value
 
 
@@ -99,15 +114,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    host: Annotated[str, AfterValidator(check_loopback)] = Field(
+    host: str = Field(
         "127.0.0.1",
-        description="127.0.0.1, ::1 or localhost: there is no authentication yet, so other hosts are refused",
+        description="an address or a name of this machine; only 127.0.0.1, ::1 or localhost while the sandbox is on",
     )
     port: Port = Field(8000, description="a port from 0 to 65535; 0 takes any free one")
     public_url: WebAddress | None = Field(
         None, description="the http(s) address that browsers and CRMs see; http://HOST:PORT when not set"
     )
-    database_url: Annotated[SecretStr, check_secret("postgresql", "postgres")] | None = Field(
+    database_url: Annotated[SecretStr, check_secret(*POSTGRES), AfterValidator(check_database)] | None = Field(
         None, description="postgresql://user:password@host/name of a Postgres 16 or newer; embedded when not set"
     )
     crosswalk_data: Path = Field(Path(".data"), description="the folder of the embedded database and the generated key")
@@ -117,6 +132,51 @@ class Settings(BaseSettings):
     )
     oauth_state_seconds: Seconds = Field(600, description="1 to 86400: how long a consent may take")
     pending_seconds: Seconds = Field(3600, description="1 to 86400: how long an integration stays PENDING")
+    oidc_issuer: Annotated[str, check_url("http", "https", exact=True)] | None = Field(
+        None,
+        description="the http(s) address of an OpenID Connect issuer, to the letter as its tokens have it, a last slash"
+        " included; none when not set",
+    )
+    oidc_audience: str | None = Field(None, description="the audience that those tokens must name")
+    oidc_workspace_claim: str = Field(
+        "workspace",
+        description="the claim that has the workspace's id, or the name it was created under; `a.b` looks inside",
+    )
+    oidc_email_claim: str = Field("email", description="the claim that has the e-mail address")
+    oidc_role_claim: str = Field(
+        "role", description="the claim that has VIEWER, OPERATOR or ADMIN, or a list of roles; a member's own role wins"
+    )
+    plans: Annotated[str, AfterValidator(check_plans)] | None = Field(
+        None,
+        description='JSON, as {"BUSINESS": {"crms": ["PIPEDRIVE"], "integrations": 5}}: replaces what the plans include;'
+        " crms null is all, integrations null is any number; a plan that is left out includes nothing",
+    )
+    introspection: bool = Field(True, description="1 or 0: whether clients may ask for the schema")
+    graphiql: bool = Field(True, description="1 or 0: whether browsers get GraphiQL at /graphql")
+    cors_origins: Annotated[str, AfterValidator(check_origins)] | None = Field(
+        None, description="origins, as https://app.example: whose pages may call the gateway; its own only when not set"
+    )
+    max_depth: Annotated[int, Field(ge=1, le=50)] = Field(15, description="1 to 50: levels of fields within fields")
+    max_cost: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="1 or more: what one operation may cost; see docs/limits.md"
+    )
+    cost_per_second: Annotated[int, Field(ge=1)] = Field(
+        1_000, description="1 or more: what each caller's budget regains in a second"
+    )
+    cost_budget: Annotated[int, Field(ge=1)] = Field(
+        50_000, description="1 or more, at least MAX_COST: what each caller may spend at once"
+    )
+    max_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        30, description="1 to 3600: how long an operation may take, its SQL included"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="what /metrics wants as a Bearer token; without one it answers on a loopback listener only"
+    )
+    otel_exporter_otlp_endpoint: WebAddress | None = Field(
+        None,
+        description="the http(s) address of an OpenTelemetry collector, as http://127.0.0.1:4318: gets traces by OTLP;"
+        " needs the extra `otel`; no traces when not set",
+    )
     max_body: Annotated[int, Field(ge=1024, le=100_000_000)] = Field(
         1_000_000, description="1024 to 100000000 bytes: the largest request"
     )
@@ -153,6 +213,22 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del file_secret_settings
         return init_settings, VendorSource(settings_cls), env_settings, dotenv_settings
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        """What is right by itself and wrong together."""
+        if self.crosswalk_sandbox and not is_loopback(self.host):
+            raise misfit("host", self.host)
+        if self.oidc_issuer and not self.oidc_audience:
+            raise misfit("oidc_audience", "nothing")
+        if self.cost_budget < self.max_cost:
+            raise misfit("cost_budget", self.cost_budget)
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whoever reaches the listener without a credential is the admin of the demo workspace."""
+        return self.crosswalk_sandbox and is_loopback(self.host)
 
     @property
     def address(self) -> str:
@@ -196,15 +272,21 @@ class Settings(BaseSettings):
             raise StartError(*(explain(cls, detail) for detail in error.errors())) from None
 
 
+def misfit(name: str, value: object) -> PydanticCustomError:
+    """A setting that does not go with another one."""
+    return PydanticCustomError("misfit", "misfit", {"name": name, "value": value})
+
+
 def explain(settings: type[Settings], detail: Any) -> str:
     """`PORT: got 'abc', but takes a port from 0 to 65535`. What may hold a password is not repeated."""
-    name, *rest = detail["loc"]
+    about = detail.get("ctx") or {}
+    name, *rest = detail["loc"] or (about["name"],)
     field: FieldInfo = settings.model_fields[name]
     if name == "vendors":
         crm, key = rest[0], rest[1]
         field, name = Vendor.model_fields[key], f"{crm}_{key}"
     secret = "Secret" in str(field.annotation)
-    got = "a value that is not repeated here" if secret else repr(detail["input"])
+    got = "a value that is not repeated here" if secret else repr(about.get("value", detail["input"]))
     return f"{name.upper()}: got {got}, but takes {field.description}"
 
 

@@ -1,7 +1,11 @@
 """The GraphQL view: Strawberry's, made to follow GraphQL over HTTP, with the contract's codes in every error."""
 
+import asyncio
 import logging
 import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -16,16 +20,17 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from typing_extensions import override
 
 from gateway import graphiql
 from gateway.edge import error_body
+from gateway.pace import Overdue, Pace
+from gateway.streams import CROWDED, Socket, Streams, until_over
+from resolvers.callers import Caller
 from resolvers.context import Context
-from resolvers.errors import ErrorCode
+from resolvers.errors import ErrorCode, Unauthenticated
 
 RESPONSE_JSON: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
@@ -40,6 +45,15 @@ NO_STREAM: Final = (
 )
 
 OURS: Final = "Something went wrong here; the log has it under id {}."
+
+CODES: Final = {413: ErrorCode.TOO_COMPLEX, 429: ErrorCode.THROTTLED}
+"""Of statuses that say more than that the request makes no sense."""
+
+NOBODY: Final = ""
+"""Whose refusals are those of callers that nobody knows."""
+
+STATUSES: Final = {ErrorCode.THROTTLED.value: 429, ErrorCode.TIMEOUT.value: 504}
+"""Of operations that were well-formed and were not carried out, or not to their end."""
 
 log = logging.getLogger(__name__)
 
@@ -81,31 +95,38 @@ def wants_200(request: Request) -> bool:
     return JSON in accept and RESPONSE_JSON not in accept
 
 
+def name_caller(request: Request) -> str:
+    """Whose turn it is."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return caller.name if caller else NOBODY
+
+
 def refuse(request: Request, status: int, reason: str) -> Response:
-    code = ErrorCode.TOO_COMPLEX if status == 413 else ErrorCode.BAD_INPUT
+    code = CODES.get(status, ErrorCode.BAD_INPUT)
     headers = {"allow": "POST" if request.method == "GET" else "GET, POST"} if status == 405 else None
     return Response(error_body(code, reason), status, headers, media_type(request))
 
 
-class Socket(BaseGraphQLTransportWSHandler[Context, None]):
-    """Strawberry's, which takes every message for an object."""
-
-    @override
-    async def handle_message(self, message: Message) -> None:
-        given: object = message
-        if isinstance(given, dict):
-            await super().handle_message(message)
-        else:
-            await self.handle_invalid_message("A message must be a JSON object")
-
-
 class View(GraphQL[Context, None]):
-    """`max_body` is in bytes; with `page` a browser that asks for HTML gets GraphiQL."""
+    """`max_body` is in bytes; with `page` a browser that asks for HTML gets GraphiQL; the rest is the process's own."""
 
     graphql_transport_ws_handler_class = Socket
 
-    def __init__(self, schema: BaseSchema, max_body: int, page: bool = True) -> None:
-        super().__init__(schema, graphql_ide="graphiql" if page else None, subscription_protocols=PROTOCOLS)
+    def __init__(
+        self,
+        schema: BaseSchema,
+        max_body: int,
+        page: bool = True,
+        streams: Streams | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.streams, self.pace = streams or Streams(), pace or Pace()
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if page else None,
+            subscription_protocols=PROTOCOLS,
+            connection_init_wait_timeout=timedelta(seconds=self.streams.init_seconds),
+        )
         self.max_body = max_body
         self.request_adapter_class = self.adapt  # type: ignore[assignment] # a callable of one request
 
@@ -115,11 +136,25 @@ class View(GraphQL[Context, None]):
     # ------------------------------------------------------------ requests
 
     @override
+    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
+        return True  # what comes from elsewhere has not passed the edge
+
+    @override
     async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
         try:
             return await super().run(request, context, root_value)
         except HTTPException as error:
+            self.pace.count(name_caller(request))
             return refuse(request, error.status_code, error.reason)
+        except Overdue as error:
+            return refuse(request, 429, str(error))
+        except Unauthenticated as error:
+            self.pace.count(NOBODY)
+            with suppress(Overdue):
+                await self.pace.wait(NOBODY)
+            headers = {"www-authenticate": "Bearer"}
+            body = error_body(ErrorCode.UNAUTHENTICATED, str(error))
+            return Response(body, 401, headers, media_type(request))
         except ClientDisconnect:  # nobody is there to be answered
             return Response(status_code=400)
         except Exception:
@@ -197,12 +232,18 @@ class View(GraphQL[Context, None]):
         root_value: None,
         sub_response: Response,
     ) -> Any:
-        result = await super().execute_operation(
+        result: Any = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
         sub_response.media_type = media_type(request)
-        if is_request_error(result) and not wants_200(request):
-            sub_response.status_code = 400
+        if is_request_error(result):
+            self.pace.count(name_caller(request))
+            extensions = result.errors[0].extensions or {}
+            status = STATUSES.get(str(extensions.get("code")))
+            if status or not wants_200(request):
+                sub_response.status_code = status or 400
+            if "retryAfter" in extensions:
+                sub_response.headers["retry-after"] = str(extensions["retryAfter"])
         return result
 
     # ------------------------------------------------------------ answers
@@ -234,6 +275,36 @@ class View(GraphQL[Context, None]):
         return HTMLResponse(graphiql.render_page(local), headers=headers)
 
     @override
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        context: Context = request.app.state.process.new_context()
-        return context
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
+        """Nothing yet for a socket, which says who it is once it is open, and for the page, which anybody may see."""
+        if isinstance(request, WebSocket) or self.is_visit(request):
+            return None
+        process = request.app.state.process
+        request.state.caller = await process.services.callers.identify(request.headers.get("authorization"))
+        await self.pace.wait(request.state.caller.name)
+        return process.new_context(request.state.caller)
+
+    def is_visit(self, request: Request) -> bool:
+        """A browser that comes for the page."""
+        return self.graphql_ide is not None and self.should_render_graphql_ide(self.adapt(request))
+
+    @override
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,
+        headers: Mapping[str, str],
+    ) -> Response:
+        callers, authorization = request.app.state.process.services.callers, request.headers.get("authorization")
+        caller = request.state.caller
+        if not self.streams.has_room(caller):
+            raise HTTPException(429, CROWDED)
+
+        async def guarded() -> AsyncIterator[str]:
+            with self.streams.hold(caller):
+                over = asyncio.ensure_future(callers.outlive(authorization, caller))
+                async for event in until_over(stream(), over):
+                    yield event
+
+        return await super().create_streaming_response(request, guarded, sub_response, headers)

@@ -14,8 +14,8 @@ from connectors.errors import CrmError
 from connectors.registry import CONNECTORS
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode, refused
-from resolvers.integrations import require_integration, wake
-from storage import consents, integrations, runs
+from resolvers.integrations import require_integration, require_place, wake
+from storage import consents, integrations, rotation, runs, workspaces
 from storage.errors import StorageError
 from storage.identifiers import uuid7
 from storage.shapes import CredentialKind, IntegrationStatus
@@ -104,6 +104,7 @@ async def _keep(
 ) -> tuple[Integration, str | None]:
     """The integration, and the refresh token of a consent that nobody lives on any more."""
     async with context.database.session(context.workspace) as session:
+        await workspaces.lock(context.database, session, context.workspace)  # before any integration, as plans do it
         await integrations.drop_ended(context.database, session)
         target = await integrations.find(session, wanted, locked=True) if wanted else None
         if wanted and target is None:
@@ -114,14 +115,17 @@ async def _keep(
         if target and there and target.id != there.id:
             await integrations.change(session, target.id, same_as=there.id, pending_until=None, last_error=None)
         old = there or target
+        if old is None or old.status != IntegrationStatus.ACTIVE.value:
+            await require_place(context, session, account.crm, old)
         own = old.id if old else uuid7()
         left = await _change_grant(context, session, old, account.grant(own))
+        await rotation.hold_keys(context.database, session)
         values = make_values(context, account, own)
         if old is None:
             made = make_integration(context, CONNECTORS[account.crm], own, name or account.name, **values)
             await integrations.add(session, made)
             return made, None
-        if old.status == IntegrationStatus.PAUSED.value:
+        if old.status == IntegrationStatus.PAUSED.value and not old.held_by_plan:
             del values["status"]  # a person has paused it, and nobody has resumed it
         unnamed = old.account_id is None and old.display_name == CONNECTORS[account.crm].label
         values |= {"display_name": name or account.name} if name or unnamed else {}
@@ -143,6 +147,7 @@ def make_values(context: Context, account: Account, own: UUID) -> dict[str, Any]
         "account_url": account.url,
         "account_user_id": account.identity.user.external_id,
         "pending_until": None,
+        "held_by_plan": False,
         "last_error": None,
         "connected_by": context.caller.member_id,
     }
@@ -164,14 +169,20 @@ async def disconnect(context: Context, id: UUID) -> Integration:
     found = await require_integration(context, id)
     async with context.database.session(context.workspace) as session:
         integration = await integrations.find(session, found.id, locked=True) or found
-        await runs.cancel_all(context.database, session, integration.id, DISCONNECTED)
-        await consents.drop_states(context.database, session, integration.id)
-        left = await _change_grant(context, session, integration, None)
+        left = await leave_account(context, session, integration)
         status = IntegrationStatus.DISCONNECTED.value
         values = {"status": status, "credentials": None, "last_error": None}
         changed = await integrations.change(session, integration.id, **values)
     await revoke(context, integration.crm, left)
     return changed or integration
+
+
+async def leave_account(context: Context, session: AsyncSession, integration: Integration) -> str | None:
+    """Ends the runs, and consents under way. Gives the refresh token of a consent that no integration lives on any more: it
+    is for `revoke`, after the commit."""
+    await runs.cancel_all(context.database, session, integration.id, DISCONNECTED)
+    await consents.drop_states(context.database, session, integration.id)
+    return await _change_grant(context, session, integration, None)
 
 
 async def _change_grant(

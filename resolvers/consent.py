@@ -14,10 +14,11 @@ from connectors.declaration import Connector
 from connectors.errors import CrmError
 from connectors.oauth import PASSING, App, Token
 from connectors.registry import CONNECTORS
-from resolvers.accounts import Account, Mismatch, keep_account, make_integration, open_account, revoke
-from resolvers.context import Caller, Context, Services
+from resolvers.accounts import Account, keep_account, make_integration, open_account, revoke
+from resolvers.callers import Caller
+from resolvers.context import Context, Services
 from resolvers.errors import CODES, ConsentCode, Refused, Unknown, UserErrorCode
-from resolvers.integrations import check_name, require_integration
+from resolvers.integrations import check_name, require_integration, require_place
 from resolvers.returns import check_return
 from storage import consents, integrations
 from storage.identifiers import uuid7
@@ -80,6 +81,7 @@ async def ask_consent(
     services, connector = context.services, app.connector
     state = make_state(context.workspace)
     async with context.database.session(context.workspace) as session:
+        await require_place(context, session, connector.name, wanted)
         await integrations.drop_ended(context.database, session)
         await consents.drop_states(context.database, session)
         own = wanted.id if wanted else uuid7()
@@ -213,9 +215,9 @@ class Answer:
         except Unknown:
             await self._give_back(account)
             return is_invalid()
-        except Mismatch as mismatch:
+        except Refused as refused:  # another account, or more than the plan includes
             await self._give_back(account)
-            return await self._fail(ConsentCode.ACCOUNT_MISMATCH, mismatch.message)
+            return await self._fail(ConsentCode(refused.code.value), refused.message)
         known = "" if kept.display_name == account.name else f" as {kept.display_name}"
         return self._tell(ConsentStatus.CONNECTED, f"The account {account.name} is connected{known}.", kept.id)
 

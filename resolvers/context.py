@@ -9,12 +9,15 @@ from uuid import UUID
 
 from connectors.declaration import Payload
 from connectors.oauth import App
+from resolvers.budgets import Budgets, Limits
+from resolvers.callers import Caller, Callers
 from resolvers.loaders import Loader
+from resolvers.operation import Operation
+from resolvers.plans import SHIPPED, Plans
 from storage.cache import Cache
 from storage.database import Database
 from storage.events import Hub
 from storage.listing import Listing
-from storage.shapes import Role
 from storage.tables import Integration
 from sync.clients import Clients
 from sync.jobs import Jobs
@@ -24,15 +27,6 @@ CALLBACK = "/oauth/callback"
 
 TURNS = 2
 """Reads of one operation at a time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caller:
-    """Who asks. Without a member: a key, or the gateway itself."""
-
-    workspace_id: UUID
-    member_id: UUID | None
-    role: Role
 
 
 class Payloads(Protocol):
@@ -54,7 +48,12 @@ class Services:
     clients: Clients
     jobs: Jobs
     payloads: Payloads
+    callers: Callers
     public_url: str
+    plans: Plans = field(default_factory=lambda: SHIPPED)
+    """What each plan includes."""
+    limits: Limits = field(default_factory=Limits)
+    budgets: Budgets = field(default_factory=Budgets)
     missing_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """CRM -> the names of the settings that its OAuth client still lacks."""
     apps: Mapping[str, App] = field(default_factory=dict)
@@ -86,11 +85,18 @@ class Context:
     """The sources that were read from their CRMs anew."""
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, TURNS))
     """However much one operation asks for, others get their reads in between."""
+    operation: Operation = field(default_factory=Operation)
+    """What who looks on is told of it."""
 
     @property
     def workspace(self) -> UUID:
         """Whose data this is about."""
         return self.caller.workspace_id
+
+    def stop(self) -> None:
+        """Nobody waits for the answer any more: what is read for several fields together ends too."""
+        for loader in self.loaders.values():
+            loader.stop()
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """A hot read in the workspace, which the statement finds as `%(workspace)s`."""

@@ -21,7 +21,7 @@ from storage.records import now
 from storage.shapes import BudgetWindow
 from storage.tables import CrmUser, Integration, SourceRecord
 from sync.clients import Clients
-from sync.pages import Writer
+from sync.pages import Gone, Writer
 
 TTL = 300.0
 """Seconds for which what changes rarely is kept: users, pipelines, fields."""
@@ -215,6 +215,9 @@ async def _refresh(
         raise failed(error) from error
     except Unmappable as error:
         raise BadInput(f"The CRM's record cannot be read: {error.message}") from error
-    async with context.database.session(context.workspace) as session:
-        await Writer(context.database, session, integration).store_page(external, mapped)
+    try:
+        async with context.database.session(context.workspace) as session:
+            await Writer(context.database, session, integration).store_page(external, mapped)
+    except Gone:  # with its sources, in this moment
+        return ()
     return found.keys()

@@ -22,9 +22,12 @@ from connectors.errors import (
 class ErrorCode(Enum):
     """`errors[].extensions.code`: what the request as a whole, or one field of it, ran into."""
 
-    BAD_INPUT = "BAD_INPUT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
+    BAD_INPUT = "BAD_INPUT"
     TOO_COMPLEX = "TOO_COMPLEX"
+    THROTTLED = "THROTTLED"
+    TIMEOUT = "TIMEOUT"
     CRM_UNAVAILABLE = "CRM_UNAVAILABLE"
     CRM_QUOTA = "CRM_QUOTA"
     CRM_REAUTHORIZE = "CRM_REAUTHORIZE"
@@ -44,6 +47,8 @@ class UserErrorCode(Enum):
     ACCOUNT_MISMATCH = "ACCOUNT_MISMATCH"
     NOT_ACTIVE = "NOT_ACTIVE"
     ALREADY_ENDED = "ALREADY_ENDED"
+    ALREADY_MEMBER = "ALREADY_MEMBER"
+    PLAN_INSUFFICIENT = "PLAN_INSUFFICIENT"
 
 
 class ConsentCode(Enum):
@@ -54,11 +59,25 @@ class ConsentCode(Enum):
     CREDENTIAL_REFUSED = "CREDENTIAL_REFUSED"
     CRM_UNAVAILABLE = "CRM_UNAVAILABLE"
     CRM_QUOTA = "CRM_QUOTA"
+    PLAN_INSUFFICIENT = "PLAN_INSUFFICIENT"
     INTERNAL = "INTERNAL"
 
 
 class BadInput(Exception):
     """An argument that can mean nothing: a sentence that says what would."""
+
+
+class Unauthenticated(Exception):
+    """No credential, or none that counts: a sentence that says what would. It never says which part of it was right."""
+
+
+class Forbidden(Exception):
+    """The caller is known, and may not do this: a sentence that says who may."""
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details or {})
 
 
 class CrmFailed(Exception):

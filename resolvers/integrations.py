@@ -12,8 +12,10 @@ from connectors.registry import CONNECTORS
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode
 from resolvers.loaders import load
-from storage import integrations, runs
-from storage.shapes import IntegrationStatus, RecordType
+from resolvers.plans import check_plan, find_plan
+from resolvers.records import get_row
+from storage import integrations, runs, workspaces
+from storage.shapes import IntegrationStatus, Plan, RecordType
 from storage.tables import Integration
 
 LONGEST_NAME = 200
@@ -26,6 +28,10 @@ class Platform:
     connector: Connector
     missing_settings: Sequence[str]
     callback_url: str
+    required_plan: Plan | None
+    """The smallest that includes it; None where none does."""
+    is_included: bool
+    """In the plan of the workspace."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,16 @@ class Stats:
 async def list_platforms(context: Context) -> list[Platform]:
     """All CRMs that there is a connector for, in the order of their names."""
     services = context.services
+    workspace = await get_row(context, "Workspace", context.workspace)
+    offer = services.plans[Plan(workspace.plan)]
     return [
-        Platform(connector, services.missing_settings.get(name, ()), services.callback_url)
+        Platform(
+            connector=connector,
+            missing_settings=services.missing_settings.get(name, ()),
+            callback_url=services.callback_url,
+            required_plan=find_plan(services.plans, name),
+            is_included=offer.includes(name) and offer.has_room(1),
+        )
         for name, connector in sorted(CONNECTORS.items())
     ]
 
@@ -86,6 +100,10 @@ async def get_stats(context: Context, integration_id: UUID) -> Stats:
     return stats
 
 
+CONNECTED = {status.value for status in (IntegrationStatus.ACTIVE, IntegrationStatus.PAUSED, IntegrationStatus.ERROR)}
+TAKING = {IntegrationStatus.ACTIVE.value, IntegrationStatus.ERROR.value}
+"""Which integrations take a place of the plan: beside a new one, and beside one that goes on."""
+
 NUMBERS = {
     RecordType.CONTACT: "contacts",
     RecordType.ORGANIZATION: "organizations",
@@ -119,6 +137,18 @@ async def update_integration(context: Context, *, integration_id: UUID, **change
     return await _change(context, integration, **values) if values else integration
 
 
+async def require_place(
+    context: Context, session: AsyncSession, crm: str, old: Integration | None, field: Sequence[str] = ("crm",)
+) -> None:
+    """Raises Refused where the workspace's plan has no place for an account of that CRM: for a new one beside all that are
+    connected, for an `old` one beside those that are at work."""
+    workspace = await workspaces.lock(context.database, session, context.workspace)
+    here = [one for one in await integrations.find_all(session) if old is None or one.id != old.id]
+    taking = TAKING if old and old.status in CONNECTED else CONNECTED
+    taken = sum(one.status in taking for one in here)
+    check_plan(context.services.plans, Plan(workspace.plan), crm, taken + 1, field)
+
+
 async def pause_integration(context: Context, id: UUID) -> Integration:
     """No run starts, and the one under way waits after its page."""
     integration = await require_integration(context, id)
@@ -137,7 +167,9 @@ async def resume_integration(context: Context, id: UUID) -> Integration:
     if integration.status != IntegrationStatus.PAUSED.value:
         raise not_active(integration)
     async with context.database.session(context.workspace) as session:
-        changed = await integrations.change(session, integration.id, status=IntegrationStatus.ACTIVE.value)
+        await require_place(context, session, integration.crm, integration, ("integrationId",))
+        values = {"status": IntegrationStatus.ACTIVE.value, "held_by_plan": False, "last_error": None}
+        changed = await integrations.change(session, integration.id, **values)
         await wake(context, session, integration.id)
     return changed or integration
 
@@ -164,14 +196,16 @@ def not_active(integration: Integration) -> Refused:
     return Refused(UserErrorCode.NOT_ACTIVE, message, ("integrationId",), {"status": status.value})
 
 
-def check_name(name: str | None) -> str | None:
+def check_name(name: str | None, field: Sequence[str] = ("displayName",)) -> str | None:
     """A name that people can read, or None."""
-    if name is None:
-        return None
+    return None if name is None else require_name(name, field)
+
+
+def require_name(name: str, field: Sequence[str] = ("displayName",)) -> str:
+    """A name that people can read. Raises Refused."""
     cleaned = " ".join(name.replace("\0", "").split())
     if not cleaned or len(cleaned) > LONGEST_NAME:
-        message = f"A display name has 1 to {LONGEST_NAME} characters."
-        raise Refused(UserErrorCode.BAD_INPUT, message, ("displayName",))
+        raise Refused(UserErrorCode.BAD_INPUT, f"A name has 1 to {LONGEST_NAME} characters.", field)
     return cleaned
 
 

@@ -33,8 +33,16 @@ class Loader(Generic[K, V]):
         then = (self._wait, turns - 1) if turns > 1 else (self._start,)
         asyncio.get_running_loop().call_soon(*then)
 
+    def stop(self) -> None:
+        """Ends what is under way, with its statements."""
+        self._waiting.clear()
+        for task in self._running:
+            task.cancel()
+
     def _start(self) -> None:
         keys, self._waiting = self._waiting, []
+        if not keys:  # stopped meanwhile
+            return
         task = asyncio.create_task(self._run(keys))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -21,11 +21,12 @@ LIVE_VALUES = frozenset(status.value for status in LIVE)
 
 
 async def start_sync(
-    context: Context, *, integration_id: UUID, request: Request, trigger: SyncTrigger = SyncTrigger.MEMBER
+    context: Context, *, integration_id: UUID, request: Request, trigger: SyncTrigger | None = None
 ) -> tuple[SyncRun, bool]:
     """The run that does what is asked for, and whether it is new; the job that wakes a worker commits with it."""
+    usual = SyncTrigger.API_KEY if context.caller.key_id else SyncTrigger.MEMBER
     async with context.database.session(context.workspace) as session:
-        integration = await integrations.find(session, integration_id)
+        integration = await integrations.find(session, integration_id, locked=True)
         if integration is None:
             raise Unknown("integration", "integrationId")
         if integration.status != IntegrationStatus.ACTIVE.value:
@@ -39,7 +40,7 @@ async def start_sync(
             kind=kind,
             types=request.choose_types(integration),
             scope=request.make_scope(integration, kind),
-            trigger=trigger,
+            asked_by=(trigger or usual, context.caller.member_id),
         )
         if is_new:
             await context.services.jobs.defer_sync(session, run)
@@ -136,17 +137,21 @@ async def watch_run(context: Context, id: UUID) -> AsyncIterator[SyncRun]:
 
 
 async def watch_runs(context: Context, integration_id: UUID | None) -> AsyncIterator[SyncRun]:
-    """The runs under way, then every run as it starts, changes and ends; of one integration where it is given."""
+    """The runs under way, then every run as it starts, changes and ends; of one integration where it is given, as long as
+    that is there."""
     if integration_id and await get_integration(context, integration_id) is None:
         raise BadInput("There is no such integration.")
     with context.services.hub.subscribe(f"runs:{context.workspace}") as events:
         for run in await list_live(context, integration_id):
             yield run
         async for about in events:
+            found = await read_run(context, UUID(about)) if about else None
+            if found is None and integration_id and await read_integration(context, integration_id) is None:
+                return
             if about is None:  # something may have been missed: all that is under way, again
                 for run in await list_live(context, integration_id):
                     yield run
-            elif (found := await read_run(context, UUID(about))) and integration_id in (None, found.integration_id):
+            elif found and integration_id in (None, found.integration_id):
                 yield found
 
 

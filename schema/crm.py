@@ -9,7 +9,7 @@ from connectors.declaration import Connector, ExternalType
 from connectors.registry import Crm
 from schema import enums  # noqa: F401 # the enums below get their descriptions there
 from schema.field import field, shown
-from storage.shapes import BudgetWindow, CredentialKind, RecordType
+from storage.shapes import BudgetWindow, CredentialKind, Plan, RecordType
 
 
 @strawberry.type(
@@ -34,6 +34,10 @@ class CrmPlatform:
     connector: strawberry.Private[Connector]
     missing_settings: list[str] = strawberry.field(description="The settings that are still to be set for it.")
     callback_url: str = strawberry.field(description="To be registered with the vendor.")
+    required_plan: Plan | None = strawberry.field(
+        description="The smallest plan that includes it; null where none does."
+    )
+    is_included_in_plan: bool = strawberry.field(description="Whether the workspace's plan includes it.")
 
     @field("Which CRM.", graphql_type=Crm)
     def crm(self) -> Any:

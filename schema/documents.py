@@ -1,44 +1,33 @@
-"""Reading an operation's text: within limits, parsed and validated once."""
+"""Reading an operation's text: within limits, parsed, validated and compiled once."""
 
-from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Final
 
 from graphql import (
     DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionSetNode,
-    Source,
-    TokenKind,
     parse,
     specified_rules,
+    validate,
 )
-from graphql.language import Lexer
 from graphql.validation.validate import ValidationAbortedError
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from resolvers.errors import ErrorCode
-from schema.errors import refuse
+from resolvers.budgets import Limits
+from schema.cost import Part, compile_cost
+from schema.limits import measure, refuse_introspection, scan, too_complex
 
-LEVELS = 15
-"""Of fields in fields."""
-
-TOKENS = 15_000
-NESTING = 60
-"""Of brackets in brackets, in a document or in a variable: what reads them calls itself for each."""
-
-REMEMBERED = 128
-LONGEST_REMEMBERED = 8_000
+REMEMBERED: Final = 128
+LONGEST_REMEMBERED: Final = 8_000
 """Documents, and characters of one, that are kept as they were parsed."""
 
-OPENING = (TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L)
-CLOSING = (TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R)
+ERRORS: Final = 5
+"""That are told of one document; GraphQL adds that there are more."""
+
+RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
 class Unreadable(Exception):  # noqa: N818 # named by remedy, as resolvers.errors
@@ -49,6 +38,24 @@ class Unreadable(Exception):  # noqa: N818 # named by remedy, as resolvers.error
         self.errors = errors
 
 
+class Document:
+    """One that can be executed."""
+
+    def __init__(self, schema: GraphQLSchema, node: DocumentNode) -> None:
+        self.node = node
+        operations = (each for each in node.definitions if isinstance(each, OperationDefinitionNode))
+        self.operations = {each.name.value if each.name else None: each for each in operations}
+        """By name; None where the only one has none."""
+        self._schema = schema
+        self._costs: dict[str | None, Part] = {}
+
+    def find_cost(self, name: str | None) -> Part:
+        """Of the operation of that name, which is there. Raises a GraphQLError."""
+        if name not in self._costs:
+            self._costs[name] = compile_cost(self._schema, self.node, self.operations[name])
+        return self._costs[name]
+
+
 class Reader:
     """Reads documents for a schema and remembers the last ones."""
 
@@ -56,16 +63,19 @@ class Reader:
         self._schema = schema
         self._remembered = lru_cache(REMEMBERED)(self._read)
 
-    def read(self, text: str) -> DocumentNode:
+    def read(self, text: str, limits: Limits) -> Document:
         """A document that can be executed. Raises Unreadable."""
-        return self._remembered(text) if len(text) <= LONGEST_REMEMBERED else self._read(text)
+        read = self._remembered if len(text) <= LONGEST_REMEMBERED else self._read
+        return read(text, limits.depth, limits.introspection)
 
-    def _read(self, text: str) -> DocumentNode:
+    def _read(self, text: str, depth: int, introspection: bool) -> Document:
         try:
             scan(text)
             document = parse(text)
-            measure(document)
-            errors = validate_document(self._schema, document, tuple(specified_rules))
+            measure(document, depth)
+            if not introspection:
+                refuse_introspection(document)
+            errors = validate(self._schema, document, RULES, ERRORS, hide_suggestions=not introspection)
         except GraphQLError as error:
             raise Unreadable([error]) from error
         except RecursionError as error:
@@ -76,65 +86,4 @@ class Reader:
             raise Unreadable([too_complex("The document takes too long to validate: repeat fewer fields.")])
         if errors:
             raise Unreadable(errors)
-        return document
-
-
-def too_complex(message: str) -> GraphQLError:
-    """A request that asks for too much."""
-    return refuse(ErrorCode.TOO_COMPLEX, message)
-
-
-def scan(text: str) -> None:
-    """Refuses what is too long or nested too deeply to be parsed."""
-    if len(text) <= TOKENS and sum(map(text.count, "{[(")) <= NESTING:
-        return
-    lexer, depth, count = Lexer(Source(text)), 0, 0
-    while (kind := lexer.advance().kind) is not TokenKind.EOF:
-        count += 1
-        depth += (kind in OPENING) - (kind in CLOSING)
-        if count > TOKENS:
-            raise too_complex(f"A document has {TOKENS} tokens at most.")
-        if depth > NESTING:
-            raise too_complex(f"A document has brackets within brackets {NESTING} deep at most.")
-
-
-def measure(document: DocumentNode) -> None:
-    """Refuses what asks for too many levels."""
-    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
-    level = [each.selection_set for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    depth = 0
-    while level:
-        depth += 1
-        fields = list(expand(level, fragments))
-        if depth > LEVELS and fields:
-            raise too_complex(f"A query has fields within fields {LEVELS} levels deep at most.")
-        level = [field.selection_set for field in fields if field.selection_set]
-
-
-def expand(level: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[FieldNode]:
-    """The fields of a level, each once, those of fragments included; introspection has limits of its own."""
-    waiting, seen = list(level), set[str]()
-    while waiting:
-        for node in waiting.pop().selections:
-            if isinstance(node, FieldNode):
-                if not node.name.value.startswith("__"):
-                    yield node
-            elif isinstance(node, InlineFragmentNode):
-                waiting.append(node.selection_set)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value in fragments and node.name.value not in seen:
-                seen.add(node.name.value)
-                waiting.append(fragments[node.name.value].selection_set)
-
-
-def check_variables(variables: Mapping[str, Any] | None) -> None:
-    """Refuses variables that are nested too deeply to be read."""
-    level: list[Any] = [variables]
-    for _ in range(NESTING + 1):
-        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
-        if not level:
-            return
-    raise too_complex(f"A variable has lists and objects within one another {NESTING} deep at most.")
-
-
-def _inside(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
+        return Document(self._schema, document)

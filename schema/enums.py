@@ -10,7 +10,9 @@ from storage.shapes import (
     BudgetWindow,
     CredentialKind,
     IntegrationStatus,
+    Plan,
     RecordType,
+    Role,
     SyncKind,
     SyncStatus,
     SyncTrigger,
@@ -145,5 +147,24 @@ words(
         "SCHEDULE": "The integration's schedule.",
         "WEBHOOK": "The CRM, by a webhook.",
         "SYSTEM": "The gateway itself.",
+    },
+)
+
+words(
+    Role,
+    "Role",
+    str(Role.__doc__),
+    {"VIEWER": "Reads.", "OPERATOR": "Reads and syncs.", "ADMIN": "Does everything."},
+)
+words(
+    Plan,
+    "Plan",
+    str(Plan.__doc__),
+    {
+        "FREE": "To look at it.",
+        "STARTER": "For one person.",
+        "BUSINESS": "For a small company.",
+        "TEAMS": "For several teams.",
+        "ENTERPRISE": "For a large company.",
     },
 )

@@ -6,15 +6,15 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from resolvers.errors import BadInput, CrmFailed, ErrorCode, Refused
+from resolvers.errors import BadInput, CrmFailed, ErrorCode, Forbidden, Refused
 from storage.listing import InvalidQuery, clean
 
 logger = logging.getLogger(__name__)
 
 
-def refuse(code: ErrorCode, message: str) -> GraphQLError:
+def refuse(code: ErrorCode, message: str, **details: Any) -> GraphQLError:
     """An error about a request as a whole."""
-    return GraphQLError(message, extensions={"code": code.value})
+    return GraphQLError(message, extensions={**details, "code": code.value})
 
 
 def code_error(error: GraphQLError, operation: str | None) -> GraphQLError:
@@ -25,6 +25,8 @@ def code_error(error: GraphQLError, operation: str | None) -> GraphQLError:
     match cause:
         case BadInput() | InvalidQuery():
             return copy(error, str(cause), ErrorCode.BAD_INPUT)
+        case Forbidden():
+            return copy(error, cause.message, ErrorCode.FORBIDDEN, **cause.details)
         case CrmFailed():
             return copy(error, cause.message, cause.code, **cause.details)
         case Refused():
@@ -42,6 +44,11 @@ def find_cause(error: GraphQLError) -> Exception | None:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
+
+
+def hide_suggestion(error: GraphQLError) -> None:
+    """Takes the names away that GraphQL thinks were meant, from which the schema could be guessed."""
+    error.message = error.message.partition("Did you mean")[0].rstrip()
 
 
 def copy(error: GraphQLError, message: str, code: ErrorCode, **details: Any) -> GraphQLError:

@@ -9,7 +9,7 @@ from connectors.registry import Crm
 from resolvers.scope import store_filter
 from schema.enums import SyncRequestKind
 from storage.records import ContactKind
-from storage.shapes import RecordType
+from storage.shapes import RecordType, Role
 
 
 @strawberry.input(
@@ -78,6 +78,50 @@ class SyncInput:
         description="Which records, this time: what it says counts more than the integration's own filter."
     )
     limit: int | None = strawberry.field(description="Stop after so many records of each type: a trial.")
+
+
+@strawberry.input(
+    description="Removes the integration, its credentials, sources and links; unified records that nothing else holds are"
+    " archived."
+)
+class DeleteIntegrationInput:
+    integration_id: strawberry.ID = strawberry.field(description="The integration.")
+
+
+@strawberry.input(description="What is to be changed; what is absent stays as it is.")
+class UpdateWorkspaceInput:
+    name: strawberry.Maybe[str | None] = strawberry.field(description="What people call it; not null.")
+
+
+@strawberry.input(description="Who is invited.")
+class InviteMemberInput:
+    email: str = strawberry.field(description="The e-mail address by which the person signs in.")
+    name: str | None = strawberry.field(description="The person's name.")
+    role: Role = strawberry.field(description="What the person may do.", default=Role.VIEWER)
+
+
+@strawberry.input(description="What is to be changed; what is absent stays as it is.")
+class UpdateMemberInput:
+    member_id: strawberry.ID = strawberry.field(description="The member.")
+    name: strawberry.Maybe[str | None] = strawberry.field(description="The person's name; null clears it.")
+    role: strawberry.Maybe[Role | None] = strawberry.field(description="What the person may do; not null.")
+
+
+@strawberry.input(description="Which member.")
+class MemberIdInput:
+    member_id: strawberry.ID = strawberry.field(description="The member.")
+
+
+@strawberry.input(description="The key that is to be made.")
+class CreateApiKeyInput:
+    name: str = strawberry.field(description="What people call it.")
+    role: Role = strawberry.field(description="What it may do.")
+    expires_at: datetime | None = strawberry.field(description="When it ends; never where not given.")
+
+
+@strawberry.input(description="Which key.")
+class ApiKeyIdInput:
+    api_key_id: strawberry.ID = strawberry.field(description="The key.")
 
 
 @strawberry.input(description="Which run.")

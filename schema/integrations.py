@@ -8,8 +8,9 @@ import strawberry
 
 from connectors.registry import CONNECTORS, Crm
 from resolvers.crm import list_budgets, list_fields, list_pipelines, list_users
+from resolvers.errors import BadInput
 from resolvers.integrations import get_integration, get_stats
-from resolvers.records import list_errors, list_integration_runs
+from resolvers.records import get_row, list_errors, list_integration_runs
 from resolvers.runs import run_eta, run_progress
 from resolvers.scope import read_filter
 from resolvers.sources import get_member, get_user
@@ -33,11 +34,17 @@ from storage.tables import SyncRun as SyncRunRow
 
 
 async def find_integration(info: Info, id: UUID) -> "Integration":
-    """The integration that something belongs to; it is there as long as that is."""
+    """The integration that something belongs to: it is there as long as that can be read."""
     row = await get_integration(info.context, id)
     if row is None:
-        raise LookupError("something is left of an integration that is gone")
+        raise BadInput("Its integration has just been deleted: ask again.")
     return Integration.of(row)
+
+
+async def find_member(info: Info, id: UUID | None) -> Member | None:
+    """The member who has done something, also after leaving."""
+    row = await get_row(info.context, "Member", id) if id else None
+    return Member.of(row) if row else None
 
 
 @strawberry.type(description="A user of a CRM.")
@@ -129,6 +136,10 @@ class Integration(Row):
     last_error: str | None = shown("What went wrong last, in a sentence.")
     created_at: datetime = shown("When it was first connected.")
 
+    @field("The member who connected it; null where a key or a command did.")
+    async def connected_by(self, info: Info) -> Member | None:
+        return await find_member(info, self.row.connected_by)
+
     @field("The CRM user whose grant it is.")
     async def account_user(self, info: Info) -> CrmUser | None:
         row = await get_user(info.context, self.row.id, self.row.account_user_id)
@@ -142,16 +153,16 @@ class Integration(Row):
     def types(self) -> list[CrmType]:
         return [CrmType.of(type_) for type_ in CONNECTORS[self.row.crm].types]
 
-    @field("The team in the CRM, with who of them is a member here.")
+    @field("The team in the CRM, with who of them is a member here.", cost=20, size=25)
     async def users(self, info: Info) -> list[CrmUser] | None:
         return [CrmUser(row=row) for row in await list_users(info.context, self.row)]
 
-    @field("The pipelines of the account, as the CRM has them now.")
+    @field("The pipelines of the account, as the CRM has them now.", cost=20)
     async def pipelines(self, info: Info) -> list[Pipeline] | None:
         found: Any = await list_pipelines(info.context, self.row)
         return list(found)
 
-    @field("The fields of the account's records, as the CRM has them now.")
+    @field("The fields of the account's records, as the CRM has them now.", cost=20, size=100)
     async def fields(
         self,
         info: Info,
@@ -161,7 +172,7 @@ class Integration(Row):
     ) -> list[CrmField] | None:
         return [CrmField(row=row) for row in await list_fields(info.context, self.row, given(external_type))]
 
-    @field("What is left of the limits of the account's API.")
+    @field("What is left of the limits of the account's API.", cost=20)
     async def budget(self, info: Info) -> list[RateBudget] | None:
         return [RateBudget(row=row) for row in await list_budgets(info.context, self.row)]
 
@@ -244,6 +255,10 @@ class SyncRun(Row):
     @field("The integration that is synced.")
     async def integration(self, info: Info) -> Integration:
         return await find_integration(info, self.row.integration_id)
+
+    @field("The member who asked for it; null where a key or the gateway did.")
+    async def triggered_by(self, info: Info) -> Member | None:
+        return await find_member(info, self.row.triggered_by)
 
     @field("What became of the records so far, by their type in the CRM.")
     async def counts(self, info: Info) -> list[RecordCounts]:

@@ -1,22 +1,24 @@
 """What can be done."""
 
 from collections.abc import Awaitable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from resolvers.accounts import disconnect
 from resolvers.consent import connect
-from resolvers.errors import Refused, Unknown
 from resolvers.health import check_integration
 from resolvers.integrations import pause_integration, resume_integration, update_integration
+from resolvers.leaving import delete_integration
 from resolvers.runs import cancel_sync, start_sync
 from resolvers.scope import Request
-from schema.field import Info, field
-from schema.ids import read_key
+from schema.access import AccessMutation
+from schema.field import Info, mutation
+from schema.ids import require_key
 from schema.inputs import (
     ConnectInput,
+    DeleteIntegrationInput,
     IntegrationIdInput,
     SyncFilter,
     SyncInput,
@@ -24,28 +26,9 @@ from schema.inputs import (
     UpdateIntegrationInput,
 )
 from schema.integrations import Integration, SyncRun
-from schema.payloads import ConnectPayload, IntegrationPayload, Payload, SyncPayload
-
-P = TypeVar("P", bound=Payload)
-
-
-async def answer(info: Info, type_: type[P], work: Awaitable[P]) -> P:
-    """What a mutation has done; what it refuses becomes the payload's `userErrors`."""
-    info.context.loaders.clear()
-    try:
-        return await work
-    except Refused as refused:
-        return type_.refuse(refused)
-    finally:
-        info.context.loaders.clear()  # what was read before may be changed now
-
-
-def require_key(id: str, type_: str, what: str, field: str) -> UUID:
-    """The key in a global id; refused where it is of another type."""
-    key = read_key(id, type_)
-    if key is None:
-        raise Unknown(what, field)
-    return key
+from schema.payloads import ConnectPayload, DeleteIntegrationPayload, IntegrationPayload, SyncPayload, answer
+from storage.listing import GlobalId
+from storage.shapes import Role
 
 
 def integration_key(id: str) -> UUID:
@@ -117,49 +100,69 @@ async def _disconnect(info: Info, input: IntegrationIdInput) -> IntegrationPaylo
     return await of_integration(disconnect(info.context, integration_key(input.integration_id)))
 
 
+async def _delete(info: Info, input: DeleteIntegrationInput) -> DeleteIntegrationPayload:
+    key = await delete_integration(info.context, integration_key(input.integration_id))
+    return DeleteIntegrationPayload(integration_id=strawberry.ID(str(GlobalId("Integration", key))))
+
+
 ABOUT = strawberry.argument(description="What is asked for.")
 
 
 @strawberry.type(description="What can be done. Each mutation takes one input and answers with a payload.")
-class Mutation:
-    @field("Connects an account of a CRM; an account that is connected already is renewed.")
+class Mutation(AccessMutation):
+    @mutation("Connects an account of a CRM; an account that is connected already is renewed.", role=Role.ADMIN)
     async def connect(self, info: Info, input: Annotated[ConnectInput, ABOUT]) -> ConnectPayload:
         return await answer(info, ConnectPayload, _connect(info, input))
 
-    @field("Changes what is given; what is absent stays as it is.")
+    @mutation("Changes what is given; what is absent stays as it is.", role=Role.ADMIN)
     async def update_integration(
         self, info: Info, input: Annotated[UpdateIntegrationInput, ABOUT]
     ) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _update(info, input))
 
-    @field(
+    @mutation(
         "Asks the CRM whose account it is, and tells what it said in `health`. What is wrong there is no user error:"
-        " the test itself was done."
+        " the test itself was done.",
+        role=Role.ADMIN,
     )
     async def test_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _test(info, input))
 
-    @field("Starts no run, and lets the one under way wait after its page, until it is resumed.")
+    @mutation("Starts no run, and lets the one under way wait after its page, until it is resumed.", role=Role.ADMIN)
     async def pause_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _pause(info, input))
 
-    @field("Undoes a pause; the run that waits goes on.")
+    @mutation("Undoes a pause; the run that waits goes on.", role=Role.ADMIN)
     async def resume_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _resume(info, input))
 
-    @field(
+    @mutation(
         "Forgets the credentials (revoked at the vendor when no other integration uses them); records and links stay,"
-        " and connecting the same account revives it."
+        " and connecting the same account revives it.",
+        role=Role.ADMIN,
     )
     async def disconnect(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _disconnect(info, input))
 
-    @field("Starts a run of an integration, or gives the one under way that covers what is asked for.")
+    @mutation(
+        "Removes the integration, its credentials, sources and links; unified records that nothing else holds are archived."
+        " It is gone at once; what a large one has left is taken away behind it.",
+        role=Role.ADMIN,
+    )
+    async def delete_integration(
+        self, info: Info, input: Annotated[DeleteIntegrationInput, ABOUT]
+    ) -> DeleteIntegrationPayload:
+        return await answer(info, DeleteIntegrationPayload, _delete(info, input))
+
+    @mutation(
+        "Starts a run of an integration, or gives the one under way that covers what is asked for.", role=Role.OPERATOR
+    )
     async def sync(self, info: Info, input: Annotated[SyncInput, ABOUT]) -> SyncPayload:
         return await answer(info, SyncPayload, _sync(info, input))
 
-    @field(
-        "Ends it after the page under way. A held run is ended at once: its plan is dropped, nothing of it is archived."
+    @mutation(
+        "Ends it after the page under way. A held run is ended at once: its plan is dropped, nothing of it is archived.",
+        role=Role.OPERATOR,
     )
     async def cancel_sync(self, info: Info, input: Annotated[SyncRunIdInput, ABOUT]) -> SyncPayload:
         return await answer(info, SyncPayload, _cancel(info, input))

@@ -76,7 +76,7 @@ class Listing(Generic[T]):
     def nodes(self) -> list[T]:
         return [edge.node for edge in self.edges]
 
-    @field("How many there are on all pages; null where counting would pass 10,000 rows without an index.")
+    @field("How many there are on all pages; null where counting would pass 10,000 rows without an index.", cost=10)
     async def total_count(self, info: Info) -> int | None:
         return await count_rows(info.context, self.page)
 

@@ -10,6 +10,7 @@ import strawberry
 from connectors.registry import Crm
 from resolvers.context import Context
 from resolvers.integrations import get_integration, list_integrations, list_platforms
+from resolvers.keys import get_key
 from resolvers.records import get_by_source, get_row, list_records, list_runs
 from resolvers.remote import list_remote
 from resolvers.runs import get_run
@@ -36,6 +37,7 @@ Staleness = Annotated[
 FINDERS: dict[str, Callable[[Context, UUID], Awaitable[Any]]] = {
     "Integration": get_integration,
     "SyncRun": get_run,
+    "ApiKey": get_key,
 }
 """Nodes that are no rows of records' tables."""
 
@@ -60,6 +62,8 @@ async def find_records(info: Info, record: type[records.Record], page: Arguments
     return Listing.of(await list_records(info.context, record, page), NODES[record.__name__])
 
 
+REREAD = {"maxStaleness": 20}
+SEARCH = {"search": 10}
 FRESH = "maxStaleness in seconds: older sources are read again from their CRMs first."
 SEARCHED = (
     "`search` looks in name, e-mails, phones and organization, by words and beginnings of words;"
@@ -97,44 +101,48 @@ class Query:
         found = await get_by_source(info.context, key, external_type, external_id) if key else None
         return NODES[found[0]].of(found[1]) if found else None
 
-    @field(FRESH)
+    @field(FRESH, cost=REREAD)
     async def contact(self, info: Info, id: Id, max_staleness: Staleness = strawberry.UNSET) -> Contact | None:
         found: Contact | None = await find_record(info, Contact, id, max_staleness)
         return found
 
-    @field(SEARCHED, Paged(records.Contact, searched=True))
+    @field(SEARCHED, Paged(records.Contact, searched=True), cost=SEARCH)
     async def contacts(self, info: Info, page: Arguments) -> Listing[Contact]:
         found: Listing[Contact] = await find_records(info, records.Contact, page)
         return found
 
-    @field("A company. " + FRESH)
+    @field("A company. " + FRESH, cost=REREAD)
     async def organization(
         self, info: Info, id: Id, max_staleness: Staleness = strawberry.UNSET
     ) -> Organization | None:
         found: Organization | None = await find_record(info, Organization, id, max_staleness)
         return found
 
-    @field("Companies. `search` looks in name and domain.", Paged(records.Organization, searched=True))
+    @field("Companies. `search` looks in name and domain.", Paged(records.Organization, searched=True), cost=SEARCH)
     async def organizations(self, info: Info, page: Arguments) -> Listing[Organization]:
         found: Listing[Organization] = await find_records(info, records.Organization, page)
         return found
 
-    @field("A sale. " + FRESH)
+    @field("A sale. " + FRESH, cost=REREAD)
     async def deal(self, info: Info, id: Id, max_staleness: Staleness = strawberry.UNSET) -> Deal | None:
         found: Deal | None = await find_record(info, Deal, id, max_staleness)
         return found
 
-    @field("Sales. `search` looks in the title.", Paged(records.Deal, searched=True))
+    @field("Sales. `search` looks in the title.", Paged(records.Deal, searched=True), cost=SEARCH)
     async def deals(self, info: Info, page: Arguments) -> Listing[Deal]:
         found: Listing[Deal] = await find_records(info, records.Deal, page)
         return found
 
-    @field("A call, a meeting, a task, a note. " + FRESH)
+    @field("A call, a meeting, a task, a note. " + FRESH, cost=REREAD)
     async def activity(self, info: Info, id: Id, max_staleness: Staleness = strawberry.UNSET) -> Activity | None:
         found: Activity | None = await find_record(info, Activity, id, max_staleness)
         return found
 
-    @field("Calls, meetings, tasks, notes. `search` looks in the subject.", Paged(records.Activity, searched=True))
+    @field(
+        "Calls, meetings, tasks, notes. `search` looks in the subject.",
+        Paged(records.Activity, searched=True),
+        cost=SEARCH,
+    )
     async def activities(self, info: Info, page: Arguments) -> Listing[Activity]:
         found: Listing[Activity] = await find_records(info, records.Activity, page)
         return found
@@ -146,6 +154,8 @@ class Query:
                 connector=platform.connector,
                 missing_settings=list(platform.missing_settings),
                 callback_url=platform.callback_url,
+                required_plan=platform.required_plan,
+                is_included_in_plan=platform.is_included,
             )
             for platform in await list_platforms(info.context)
         ]
@@ -174,7 +184,9 @@ class Query:
 
     @field(
         "A page of the CRM's own records, straight from the CRM, each with what it is linked to:"
-        " the picker for a selective sync."
+        " the picker for a selective sync.",
+        cost=50,
+        size=50,
     )
     async def remote_records(
         self,

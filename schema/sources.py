@@ -43,6 +43,7 @@ class SourceRecord(Row):
     @field(
         "The CRM's own payload. Older than maxStaleness seconds, it is read again from the CRM, batched and cached.",
         graphql_type=strawberry.scalars.JSON | None,
+        cost=10,
     )
     async def payload(
         self,

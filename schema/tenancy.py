@@ -1,38 +1,18 @@
-"""Workspaces, members, who is asking."""
+"""Workspaces, members, API keys, who is asking."""
 
 from datetime import datetime
 
 import strawberry
 
+from resolvers.keys import list_keys
+from resolvers.members import list_members
 from resolvers.records import get_row
-from schema.field import Info, field, shown, words
-from schema.paging import Row
+from schema import enums  # noqa: F401 # the enums below get their descriptions there
+from schema.derive import Paged
+from schema.field import Info, field, shown
+from schema.paging import Listing, Row
+from storage.listing import Window
 from storage.shapes import Plan, Role
-
-words(
-    Role,
-    "Role",
-    str(Role.__doc__),
-    {"VIEWER": "Reads.", "OPERATOR": "Reads and syncs.", "ADMIN": "Does everything."},
-)
-words(
-    Plan,
-    "Plan",
-    str(Plan.__doc__),
-    {
-        "FREE": "To look at it.",
-        "STARTER": "For one person.",
-        "BUSINESS": "For a small company.",
-        "TEAMS": "For several teams.",
-        "ENTERPRISE": "For a large company.",
-    },
-)
-
-
-@strawberry.type(description="The tenant: everything belongs to one, and nothing is seen from another.")
-class Workspace(Row):
-    name: str = shown("Its name.")
-    plan: Plan = shown("What it has subscribed to.")
 
 
 @strawberry.type(description="A person who works in the workspace.")
@@ -42,6 +22,31 @@ class Member(Row):
     role: Role = shown("What the person may do.")
     invited_at: datetime | None = shown("When the person was invited.")
     joined_at: datetime | None = shown("When the person came in for the first time.")
+
+
+@strawberry.type(description="A key that a program calls with. Its secret was shown once, when it was made.")
+class ApiKey(Row):
+    name: str = shown("What people call it.")
+    role: Role = shown("What it may do.")
+    prefix: str = shown("How its secret begins.")
+    created_at: datetime = shown("When it was made.")
+    expires_at: datetime | None = shown("When it ends; null for never.")
+    last_used_at: datetime | None = shown("When it was last used, to a minute.")
+    revoked_at: datetime | None = shown("When it was revoked.")
+
+
+@strawberry.type(description="The tenant: everything belongs to one, and nothing is seen from another.")
+class Workspace(Row):
+    name: str = shown("Its name.")
+    plan: Plan = shown("What it has subscribed to.")
+
+    @field("Who works in it, and who is invited to; the longest known first.", Paged(names=("first", "after")))
+    async def members(self, info: Info, page: Window) -> Listing[Member]:
+        return Listing.of(await list_members(info.context, page), Member)
+
+    @field("Its keys, revoked ones too; the oldest first.", role=Role.ADMIN)
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        return [ApiKey.of(row) for row in await list_keys(info.context)]
 
 
 @strawberry.type(description="Who is asking.")

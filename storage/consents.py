@@ -15,23 +15,28 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 2))"
 
 ADD_STATE = """
 INSERT INTO oauth_state (digest, workspace_id, integration_id, display_name, member_id, return_to, expires_at)
-VALUES (%(digest)s, %(workspace_id)s, %(integration_id)s, %(display_name)s, %(member_id)s, %(return_to)s,
+VALUES (%(digest)s, %(workspace)s, %(integration_id)s, %(display_name)s, %(member_id)s, %(return_to)s,
   now() + %(seconds)s * interval '1 second')
 """
 
-TAKE_STATE = "DELETE FROM oauth_state WHERE digest = %(digest)s RETURNING *, expires_at > now() AS in_time"
+TAKE_STATE = """
+DELETE FROM oauth_state WHERE digest = %(digest)s AND workspace_id = %(workspace)s
+RETURNING *, expires_at > now() AS in_time
+"""
 
-DROP_STATES = "DELETE FROM oauth_state WHERE expires_at <= now() OR integration_id = %(integration)s"
+DROP_STATES = """
+DELETE FROM oauth_state WHERE workspace_id = %(workspace)s AND (expires_at <= now() OR integration_id = %(integration)s)
+"""
 
 STORE = """
 UPDATE integration SET credentials = %(credentials)s, scopes = coalesce(%(scopes)s, scopes)
-WHERE id = %(integration)s AND credentials = %(old)s RETURNING id
+WHERE id = %(integration)s AND workspace_id = %(workspace)s AND credentials = %(old)s RETURNING id
 """
 """A renewal is no change that a person made: `updated_at`, by which caches are keyed, stays."""
 
 REFUSE = """
 UPDATE integration SET status = %(status)s, last_error = %(message)s, updated_at = now()
-WHERE id = %(integration)s AND credentials = %(old)s RETURNING id
+WHERE id = %(integration)s AND workspace_id = %(workspace)s AND credentials = %(old)s RETURNING id
 """
 
 FIND_GRANT = "SELECT * FROM oauth_grant WHERE integration_id = %(integration)s"

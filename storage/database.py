@@ -24,6 +24,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.errors import DatabaseUnavailable, NoWorkspace, UnsafeRole, WrongVersion
+from storage.tenancy import bind_workspace, check_rows, narrow, read_workspace
 from storage.tools import OLDEST
 
 ROLE: Final = "crosswalk_app"
@@ -37,8 +38,6 @@ WAIT = 10.0
 
 SET_WORKSPACE: Final = "select set_config('app.workspace', %s, true)"
 
-SYSTEM: Final = "system"
-
 IDLE: Final = "-c idle_in_transaction_session_timeout=60000"
 """Milliseconds after which a transaction whose process has halted in the middle of it lets go of its locks."""
 
@@ -49,11 +48,13 @@ class WorkspaceSession(Session):
 
 @event.listens_for(WorkspaceSession, "after_begin")
 def _set_workspace(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    workspace = session.info.get("workspace")
-    if workspace is None:
-        raise NoWorkspace("a session without a workspace: take one from Database.session or Database.system")
-    if workspace != SYSTEM and not transaction.nested:
+    workspace = read_workspace(session)
+    if workspace is not None and not transaction.nested:
         connection.exec_driver_sql(SET_WORKSPACE, (str(workspace),))
+
+
+event.listen(WorkspaceSession, "do_orm_execute", narrow)
+event.listen(WorkspaceSession, "before_flush", check_rows)
 
 
 class Database:
@@ -62,8 +63,10 @@ class Database:
     At most 14 connections: 5 to 10 for sessions, 1 to 4 for hot reads.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, read_seconds: int = 60) -> None:
+        """A hot read that takes longer is ended by the server, whoever may have forgotten it."""
         self.url = plain_url(url)
+        self.read_seconds = read_seconds
         self.statements = 0
         """Statements of callers so far; what a transaction costs besides (begin, workspace, commit) is not in it."""
         self.options = f"-c role={ROLE} -c timezone=UTC {IDLE}"
@@ -122,24 +125,33 @@ class Database:
 
         Raises NoWorkspace at once if there is none, DatabaseUnavailable if the server goes away.
         """
-        async with self._transaction(_checked(workspace)) as session:
+        _checked(workspace)
+        async with self._transaction(workspace) as session:
             yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncGenerator[AsyncSession]:
         """One transaction in no workspace: for tables outside row-level security; the others look empty and take nothing."""
-        async with self._transaction(SYSTEM) as session:
+        async with self._transaction(None) as session:
             yield session
 
     async def fetch(self, workspace: UUID, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Hot reads: the rows of one statement with `%(name)s` placeholders, in a read-only transaction of its own.
 
-        JSON comes decoded. A read that loses its connection is repeated once on a new one.
+        The statement finds its workspace as `%(workspace)s`. JSON comes decoded. A read that loses its connection is
+        repeated once on a new one.
         """
         self.statements += 1
         name = _checked(workspace)
+        bound = bind_workspace(workspace, values)
         async with self._turns:
-            return await self._fetch(name, sql, values)
+            return await self._fetch(name, sql, bound)
+
+    async def lookup(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """As `fetch`, in no workspace: for tables outside row-level security, from which a workspace is found."""
+        self.statements += 1
+        async with self._turns:
+            return await self._fetch("", sql, values)
 
     async def _fetch(self, name: str, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         with _reachable(self.url):
@@ -154,7 +166,8 @@ class Database:
     async def run(self, session: AsyncSession, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """A statement in psycopg's own spelling in the session's transaction, such as a bulk upsert of a jsonb `rows`.
 
-        What the session holds back is flushed first. No rows for a statement that returns none.
+        It finds its workspace as `%(workspace)s`. What the session holds back is flushed first. No rows for a statement that
+        returns none.
         """
         self.statements += 1
         await session.flush()
@@ -162,11 +175,11 @@ class Database:
         if not isinstance(driver, psycopg.AsyncConnection):
             raise TypeError("a session of another driver than psycopg")
         async with driver.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(sql.encode(), values)
+            await cursor.execute(sql.encode(), bind_workspace(read_workspace(session.sync_session), values))
             return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
-    async def _transaction(self, workspace: str) -> AsyncIterator[AsyncSession]:
+    async def _transaction(self, workspace: UUID | None) -> AsyncIterator[AsyncSession]:
         session = AsyncSession(
             self._engine,
             sync_session_class=WorkspaceSession,
@@ -196,6 +209,13 @@ class Database:
 
     # ------------------------------------------------------------ connections
 
+    @property
+    def busy(self) -> dict[str, int]:
+        """Connections in use now: for sessions, of at most 10, and for hot reads, of at most 4."""
+        sessions: Any = self._engine.pool
+        reads = self._reads.get_stats()
+        return {"sessions": sessions.checkedout(), "reads": reads["pool_size"] - reads["pool_available"]}
+
     def _conninfo(self, *more: str) -> str:
         """With our options behind those of the URL."""
         given = str(conninfo_to_dict(self.url).get("options") or "")
@@ -221,7 +241,9 @@ class Database:
     def _make_reads(self) -> AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]:
         """Private and read-only; `options` are read when a connection is made, which is after they are settled."""
         return AsyncConnectionPool(
-            conninfo=lambda: self._conninfo("-c default_transaction_read_only=on"),
+            conninfo=lambda: self._conninfo(
+                "-c default_transaction_read_only=on", f"-c statement_timeout={self.read_seconds * 1000}"
+            ),
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": 0,

@@ -27,6 +27,10 @@ class NoWorkspace(StorageError):
     """A statement that belongs to a workspace was about to run without one."""
 
 
+class WrongWorkspace(StorageError):
+    """A statement, or a row, names another workspace than the one that its session is in."""
+
+
 class BadKeys(StorageError):
     """The list of keys cannot be read as `id:base64,…`."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, or_, update
+from sqlalchemy import and_, func, or_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,22 +18,32 @@ from storage.tables import Integration
 
 BY_IDS = """
 SELECT asked.id AS asked, i.* FROM integration asked JOIN integration i ON i.id = coalesce(asked.same_as, asked.id)
-WHERE asked.workspace_id = %(workspace)s AND asked.id = ANY(%(ids)s)
-AND (i.status <> 'PENDING' OR i.pending_until IS NULL OR i.pending_until > now())
+WHERE asked.workspace_id = %(workspace)s AND i.workspace_id = %(workspace)s AND asked.id = ANY(%(ids)s)
+AND (i.status <> 'PENDING' OR i.pending_until IS NULL OR i.pending_until > now()) AND i.leaving_at IS NULL
 """
 """What each id leads to, as `find` does."""
 
-PEND = """
-UPDATE integration SET pending_until = now() + %(seconds)s * interval '1 second', updated_at = now()
-WHERE id = %(integration)s AND status = 'PENDING'
+STAYS = """t.integration_id <> ALL (ARRAY(
+  SELECT id FROM integration WHERE workspace_id = %(workspace)s AND leaving_at IS NOT NULL))"""
+"""Of a row `t` of an integration: nobody sees those of one that is being deleted."""
+
+IS_THERE = """
+SELECT id FROM integration WHERE workspace_id = %(workspace)s AND id = %(integration)s AND leaving_at IS NULL
 """
 
-DROP_ENDED = "DELETE FROM integration WHERE status = 'PENDING' AND pending_until <= now()"
+PEND = """
+UPDATE integration SET pending_until = now() + %(seconds)s * interval '1 second', updated_at = now()
+WHERE id = %(integration)s AND workspace_id = %(workspace)s AND status = 'PENDING'
+"""
+
+DROP_ENDED = """
+DELETE FROM integration WHERE workspace_id = %(workspace)s AND status = 'PENDING' AND pending_until <= now()
+"""
 
 STATS = """
 SELECT s.integration_id, s.record_type, count(DISTINCT s.record_id) AS records,
   count(DISTINCT s.record_id) FILTER (WHERE c.kind = 'LEAD') AS leads
-FROM source_record s LEFT JOIN contact c ON c.id = s.record_id
+FROM source_record s LEFT JOIN contact c ON c.id = s.record_id AND c.workspace_id = s.workspace_id
 WHERE s.workspace_id = %(workspace)s AND s.integration_id = ANY(%(ids)s) AND s.deleted_at IS NULL
 GROUP BY s.integration_id, s.record_type
 """
@@ -42,10 +52,12 @@ GROUP BY s.integration_id, s.record_type
 
 NOTE_SYNCED = """
 UPDATE integration SET last_synced_at = now(), last_error = NULL, updated_at = now(),
-  watermarks = watermarks || %(watermarks)s::text::jsonb WHERE id = %(integration)s
+  watermarks = watermarks || %(watermarks)s::text::jsonb WHERE id = %(integration)s AND workspace_id = %(workspace)s
 """
 
-NOTE_HEALTH = "UPDATE integration SET health = %(health)s::text::jsonb WHERE id = %(integration)s"
+NOTE_HEALTH = """
+UPDATE integration SET health = %(health)s::text::jsonb WHERE id = %(integration)s AND workspace_id = %(workspace)s
+"""
 """No change that a person made: `updated_at`, by which caches are keyed, stays."""
 
 
@@ -55,9 +67,15 @@ async def announce(session: AsyncSession, integration: UUID) -> None:
 
 
 def _stands() -> Any:
-    """One whose time to be consented to has passed is as if it had never been."""
+    """One whose time to be consented to has passed is as if it had never been; so is one that is being deleted."""
     ends = col(Integration.pending_until)
-    return or_(col(Integration.status) != IntegrationStatus.PENDING.value, ends.is_(None), ends > func.now())
+    waits = or_(col(Integration.status) != IntegrationStatus.PENDING.value, ends.is_(None), ends > func.now())
+    return and_(waits, col(Integration.leaving_at).is_(None))
+
+
+async def is_there(database: Database, session: AsyncSession, integration: UUID) -> bool:
+    """Whether rows of the integration may be written."""
+    return bool(await database.run(session, IS_THERE, {"integration": integration}))
 
 
 async def find(session: AsyncSession, integration: UUID, *, locked: bool = False) -> Integration | None:
@@ -112,7 +130,9 @@ async def drop_ended(database: Database, session: AsyncSession) -> None:
 async def change(session: AsyncSession, integration: UUID, **values: Any) -> Integration | None:
     """Changes columns and gives the integration as it is then; None where there is none."""
     await session.exec(
-        update(Integration).where(col(Integration.id) == integration).values(**values, updated_at=func.now())
+        update(Integration)
+        .where(col(Integration.id) == integration, col(Integration.leaving_at).is_(None))
+        .values(**values, updated_at=func.now())
     )
     await announce(session, integration)
     session.expire_all()

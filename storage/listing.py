@@ -15,6 +15,7 @@ import orjson
 from sqlmodel import SQLModel
 
 from storage import tables
+from storage.integrations import STAYS
 from storage.shapes import SyncStatus
 
 USUAL: Final = 25
@@ -315,7 +316,7 @@ class Listing:
         return f"(SELECT count(*) FROM (SELECT FROM {self.table} t WHERE {where} LIMIT {COUNTED + 1}) c)"
 
 
-# ---------------------------------------------------------------- lists of runs, and of what went wrong in one
+# ---------------------------------------------------------------- lists of runs, of what went wrong in one, of members
 
 
 def list_runs(window: Window, *, integration_id: UUID | None, statuses: Sequence[SyncStatus] | None) -> Listing:
@@ -331,7 +332,7 @@ def list_integration_runs(window: Window, *, statuses: Sequence[SyncStatus] | No
 def _runs(
     window: Window, statuses: Sequence[SyncStatus] | None, integration_id: UUID | None, *, parent: str
 ) -> Listing:
-    values, conditions = Values(), []
+    values, conditions = Values(), [STAYS]
     if integration_id is not None:
         conditions.append(f"t.integration_id = {values.bind(integration_id)}")
     if statuses is not None:
@@ -357,3 +358,9 @@ def list_errors(window: Window) -> Listing:
     """What went wrong in each of several runs, in the order in which it did."""
     keys = [Key(name="at", type=datetime, sql="{t}.at"), Key(name="id", type=UUID, sql="{t}.id")]
     return Listing(tables.SyncError, keys, window, Values(), parent="t.run_id = k.id")
+
+
+def list_members(window: Window) -> Listing:
+    """Those who are members, or invited to be; the longest known first, as their ids are made."""
+    keys = [Key(name="id", type=UUID, sql="{t}.id")]
+    return Listing(tables.Member, keys, window, Values(), conditions=["t.removed_at IS NULL"])

@@ -11,38 +11,41 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage import events
 from storage.database import Database
 from storage.identifiers import uuid7
+from storage.integrations import STAYS
 from storage.shapes import LIVE, RecordType, SyncKind, SyncStatus, SyncTrigger
 from storage.tables import SLIPS_IN, SyncRun
 
 # One at a time for an integration: whoever asks next sees the run that the first one made.
-LOCK_INTEGRATION = "SELECT id FROM integration WHERE id = %(integration)s FOR UPDATE"
+LOCK_INTEGRATION = "SELECT id FROM integration WHERE id = %(integration)s AND workspace_id = %(workspace)s FOR UPDATE"
 
-BY_IDS = "SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s)"
+BY_ID = f"SELECT t.* FROM sync_run t WHERE t.workspace_id = %(workspace)s AND t.id = %(id)s AND {STAYS}"
 
-UNDER_WAY = """
-SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD')
-AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s) ORDER BY created_at, id
+BY_IDS = f"SELECT t.* FROM sync_run t WHERE t.workspace_id = %(workspace)s AND t.id = ANY(%(ids)s) AND {STAYS}"
+
+UNDER_WAY = f"""
+SELECT t.* FROM sync_run t WHERE t.workspace_id = %(workspace)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD')
+AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s) AND {STAYS} ORDER BY created_at, id
 """
 
 # A FULL does what a DELTA does, and more.
 COVERING = """
-SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = ANY(%(kinds)s)
-AND status IN ('QUEUED', 'RUNNING', 'WAITING') AND NOT cancel_requested AND record_types @> %(types)s::text[]
-AND scope = %(scope)s::text::jsonb ORDER BY created_at LIMIT 1
+SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
+AND kind = ANY(%(kinds)s) AND status IN ('QUEUED', 'RUNNING', 'WAITING') AND NOT cancel_requested
+AND record_types @> %(types)s::text[] AND scope = %(scope)s::text::jsonb ORDER BY created_at LIMIT 1
 """
 
 QUEUED = """
-SELECT * FROM sync_run WHERE integration_id = %(integration)s AND kind = %(kind)s AND status = 'QUEUED'
-AND scope = %(scope)s::text::jsonb
+SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND kind = %(kind)s
+AND status = 'QUEUED' AND scope = %(scope)s::text::jsonb
 """
 
-WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE id = %(id)s RETURNING *"
+WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE workspace_id = %(workspace)s AND id = %(id)s RETURNING *"
 
 INSERT = """
 INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, scope, counts, api_calls, claim,
-  cancel_requested, trigger, created_at, updated_at)
+  cancel_requested, trigger, triggered_by, created_at, updated_at)
 VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, %(scope)s::text::jsonb, '{}', 0, 0, false,
-  %(trigger)s, now(), now())
+  %(trigger)s, %(triggered_by)s, now(), now())
 RETURNING *
 """
 
@@ -53,10 +56,11 @@ SAME_LANE = f"(({SLIPS_IN.replace('kind', 'o.kind')}) = ({SLIPS_IN.replace('kind
 CLAIM = f"""
 UPDATE sync_run r SET status = 'RUNNING', claim = claim + 1, started_at = coalesce(started_at, now()),
   message = NULL, resumes_at = NULL, updated_at = now()
-FROM integration i WHERE r.id = %(id)s AND i.id = r.integration_id AND i.status = 'ACTIVE'
+FROM integration i WHERE r.workspace_id = %(workspace)s AND r.id = %(id)s
+AND i.workspace_id = %(workspace)s AND i.id = r.integration_id AND i.status = 'ACTIVE'
 AND r.status IN ('QUEUED', 'RUNNING', 'WAITING') AND (r.resumes_at IS NULL OR r.resumes_at <= now() + interval '1 second')
-AND NOT EXISTS (SELECT FROM sync_run o WHERE o.integration_id = r.integration_id AND o.id <> r.id
-  AND o.status IN ('RUNNING', 'WAITING') AND {SAME_LANE})
+AND NOT EXISTS (SELECT FROM sync_run o WHERE o.workspace_id = %(workspace)s AND o.integration_id = r.integration_id
+  AND o.id <> r.id AND o.status IN ('RUNNING', 'WAITING') AND {SAME_LANE})
 RETURNING r.*
 """
 
@@ -65,14 +69,16 @@ PARK = """
 UPDATE sync_run r SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'WAITING' END,
   message = CASE WHEN cancel_requested THEN 'Cancelled.' ELSE %(message)s END,
   completed_at = CASE WHEN cancel_requested THEN now() END, updated_at = now()
-FROM integration i WHERE r.id = %(id)s AND i.id = r.integration_id AND i.status <> 'ACTIVE' AND r.status = 'RUNNING'
+FROM integration i WHERE r.workspace_id = %(workspace)s AND r.id = %(id)s AND r.status = 'RUNNING'
+AND i.workspace_id = %(workspace)s AND i.id = r.integration_id AND i.status <> 'ACTIVE'
 RETURNING r.*
 """
 
 COMMIT_PAGE = """
 UPDATE sync_run r SET cursor = %(cursor)s::text::jsonb, counts = %(counts)s::text::jsonb,
   api_calls = r.api_calls + %(calls)s, updated_at = now()
-FROM integration i WHERE r.id = %(id)s AND r.claim = %(claim)s AND r.status = 'RUNNING' AND i.id = r.integration_id
+FROM integration i WHERE r.workspace_id = %(workspace)s AND r.id = %(id)s AND r.claim = %(claim)s
+AND r.status = 'RUNNING' AND i.workspace_id = %(workspace)s AND i.id = r.integration_id
 RETURNING r.cancel_requested, i.status AS integration_status, i.last_error AS integration_error
 """
 
@@ -80,12 +86,12 @@ SETTLE = """
 UPDATE sync_run SET status = %(status)s, message = %(message)s, resumes_at = %(resumes_at)s,
   cursor = coalesce(%(cursor)s::text::jsonb, cursor), counts = %(counts)s::text::jsonb, api_calls = api_calls + %(calls)s,
   completed_at = CASE WHEN %(ended)s THEN now() END, updated_at = now()
-WHERE id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
+WHERE workspace_id = %(workspace)s AND id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
 """
 
 WAIT_NO_LONGER = """
 UPDATE sync_run SET resumes_at = NULL, updated_at = now()
-WHERE integration_id = %(integration)s AND status = 'WAITING' AND resumes_at IS NOT NULL
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND status = 'WAITING' AND resumes_at IS NOT NULL
 """
 
 CANCEL = """
@@ -93,19 +99,20 @@ UPDATE sync_run SET cancel_requested = true, updated_at = now(),
   status = CASE WHEN status = 'RUNNING' THEN status ELSE 'CANCELLED' END,
   message = CASE WHEN status = 'RUNNING' THEN 'Ends after the page under way.' ELSE 'Cancelled.' END,
   completed_at = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
-WHERE id = %(id)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
+WHERE workspace_id = %(workspace)s AND id = %(id)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
 """
 
 CANCEL_ALL = """
 UPDATE sync_run SET cancel_requested = true, updated_at = now(),
   status = CASE WHEN status = 'RUNNING' THEN status ELSE 'CANCELLED' END,
   message = %(message)s, completed_at = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
-WHERE integration_id = %(integration)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
+AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
 """
 
 NEXT = f"""
 SELECT DISTINCT ON ({SLIPS_IN}) * FROM sync_run
-WHERE integration_id = %(integration)s AND status IN ('RUNNING', 'WAITING', 'QUEUED')
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND status IN ('RUNNING', 'WAITING', 'QUEUED')
 ORDER BY {SLIPS_IN}, status = 'QUEUED', created_at
 """
 
@@ -117,16 +124,19 @@ FROM jsonb_to_recordset(%(rows)s::text::jsonb)
 ON CONFLICT DO NOTHING
 """
 
-HAS_ERRORS = "SELECT EXISTS (SELECT FROM sync_error WHERE run_id = %(run)s) AS found"
+HAS_ERRORS = """
+SELECT EXISTS (SELECT FROM sync_error WHERE workspace_id = %(workspace)s AND run_id = %(run)s) AS found
+"""
 
 LIVE_SOURCES = """
 SELECT external_type, count(*) AS n FROM source_record
-WHERE integration_id = %(integration)s AND deleted_at IS NULL AND record_type = ANY(%(types)s) GROUP BY external_type
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND deleted_at IS NULL
+  AND record_type = ANY(%(types)s) GROUP BY external_type
 """
 
 FULL_HAS_ENDED = """
-SELECT EXISTS (SELECT FROM sync_run WHERE integration_id = %(integration)s AND kind = 'FULL'
-  AND status IN ('SUCCEEDED', 'PARTIAL') AND record_types @> %(types)s::text[]) AS found
+SELECT EXISTS (SELECT FROM sync_run WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
+  AND kind = 'FULL' AND status IN ('SUCCEEDED', 'PARTIAL') AND record_types @> %(types)s::text[]) AS found
 """
 
 
@@ -155,7 +165,7 @@ async def _change(database: Database, session: AsyncSession, sql: str, values: M
 
 async def find(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
     """The run, as it is now."""
-    found = await database.run(session, "SELECT * FROM sync_run WHERE id = %(id)s", {"id": run})
+    found = await database.run(session, BY_ID, {"id": run})
     return load(found[0]) if found else None
 
 
@@ -168,11 +178,11 @@ async def request(
     kind: SyncKind,
     types: Sequence[RecordType],
     scope: Mapping[str, Any],
-    trigger: SyncTrigger,
+    asked_by: tuple[SyncTrigger, UUID | None],
 ) -> tuple[SyncRun, bool]:
     """The run that covers what is asked for, and whether it is new.
 
-    A queued run of the kind and scope that covers fewer types is widened: there is one of each in the queue.
+    `asked_by` is who or what, and which member. A queued run of the kind and scope that covers fewer types is widened: there is one of each in the queue.
     """
     values: dict[str, Any] = {
         "id": uuid7(),
@@ -182,7 +192,8 @@ async def request(
         "kinds": COVERED_BY.get(kind, [kind.value]),
         "scope": orjson.dumps(scope).decode(),
         "types": [type_.value for type_ in types],
-        "trigger": trigger.value,
+        "trigger": asked_by[0].value,
+        "triggered_by": asked_by[1],
     }
     await database.run(session, LOCK_INTEGRATION, values)
     if covering := await database.run(session, COVERING, values):

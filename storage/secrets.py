@@ -1,12 +1,8 @@
 """Credentials at rest: AES-256-GCM under a list of keys, bound to the workspace and integration that they belong to."""
 
-import base64
-import binascii
+import logging
 import os
-import re
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -14,22 +10,28 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from storage import keyfile
 from storage.errors import BadKeys, BrokenSeal, UnknownKey
 
-FILE = "keys"
-"""In the data folder, where nothing else names the keys."""
+NONCE, TAG = 12, 16
 
-KEY, NONCE, TAG = 32, 12, 16
+log = logging.getLogger(__name__)
 
 
 class Keyring:
     """The keys by id; the first one seals, all of them open. Made by `load`.
 
+    Keys in a file are read again when it changes: while everything runs, a new first key is used from then on. Those that
+    are taken out of it still open, in this process, what was read a moment before.
+
     A sealed value is: length of the key's id (one byte), the id, the nonce, the ciphertext with its tag.
     """
 
-    def __init__(self, keys: Mapping[str, bytes], path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, keys: Mapping[str, bytes], path: Path | None = None, stamp: keyfile.Stamp = None) -> None:
+        self.path = path
+        """None for keys that are in no file."""
+        self._stamp = stamp
+        self._ciphers: dict[str, AESGCM] = {}
         self._use(keys)
 
     @classmethod
@@ -39,15 +41,36 @@ class Keyring:
         A file holds the same list, also one key a line, with `#` before remarks. Raises BadKeys.
         """
         if keys is not None and not keys.startswith("file:"):
-            return cls(_parse(keys, "CROSSWALK_KEYS"))
-        path = folder / FILE if keys is None else Path(keys.removeprefix("file:"))
+            return cls(keyfile.parse(keys, "CROSSWALK_KEYS"))
+        path = folder / keyfile.FILE if keys is None else Path(keys.removeprefix("file:"))
         if keys is None:
-            _generate(path)
-        return cls(_read(path), path)
+            keyfile.generate(path)
+        stamp = keyfile.stamp(path)  # before it is read: a change in between is one that is still to be noticed
+        return cls(keyfile.read(path), path, stamp)
+
+    @property
+    def where(self) -> str:
+        """Where the keys are, for people."""
+        return str(self.path or "CROSSWALK_KEYS")
+
+    @property
+    def first(self) -> str:
+        """The id of the key that seals."""
+        return self.names[0]
+
+    def reload(self) -> None:
+        """Reads the file again, if there is one. Raises BadKeys, and goes on with the keys that are known."""
+        if self.path is not None:
+            self._stamp = keyfile.stamp(self.path)
+            self._use(keyfile.read(self.path))
 
     def seal(self, plain: bytes, *, workspace: UUID, integration: UUID) -> bytes:
-        """Encrypt under the first key; it opens for the same workspace and integration only."""
-        head = bytes([len(self.first)]) + self.first.encode()
+        """Encrypt under the first key; it opens for the same workspace and integration only.
+
+        The transaction that stores it has called `rotation.hold_keys` before.
+        """
+        self._look()
+        head = make_head(self.first)
         nonce = os.urandom(NONCE)
         return head + nonce + self._ciphers[self.first].encrypt(nonce, plain, _bound(head, workspace, integration))
 
@@ -57,11 +80,10 @@ class Keyring:
         A key that is not known yet may have been added to the file by whoever sealed: it is read again, once.
         """
         name, head, body = _split(sealed)
-        if name not in self._ciphers and self._path is not None:
-            self._use(_read(self._path))
         if name not in self._ciphers:
-            where = self._path or "CROSSWALK_KEYS"
-            raise UnknownKey(f"sealed with key {name!r}, which is not in {where}: put it back, or connect again")
+            self.reload()
+        if name not in self._ciphers:
+            raise UnknownKey(f"sealed with key {name!r}, which is not in {self.where}: put it back, or connect again")
         try:
             return self._ciphers[name].decrypt(body[:NONCE], body[NONCE:], _bound(head, workspace, integration))
         except InvalidTag as error:
@@ -69,11 +91,26 @@ class Keyring:
             raise BrokenSeal(message) from error
 
     def __repr__(self) -> str:
-        return f"Keyring({', '.join(self._ciphers)})"
+        return f"Keyring({', '.join(self.names)})"
+
+    def _look(self) -> None:
+        """Takes over what has changed in the file; while that cannot be read, nobody has to wait for whoever writes it."""
+        if self.path is None or keyfile.stamp(self.path) == self._stamp:
+            return
+        try:
+            self.reload()
+        except BadKeys as error:
+            log.warning("the keys are used as they were before: %s", error)
 
     def _use(self, keys: Mapping[str, bytes]) -> None:
-        self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
-        self.first = next(iter(keys))
+        self._ciphers |= {name: AESGCM(key) for name, key in keys.items()}
+        self.names = tuple(keys)
+        """Ids of the keys in the list, in its order."""
+
+
+def make_head(name: str) -> bytes:
+    """How everything begins that is sealed with the key of that id."""
+    return bytes([len(name)]) + name.encode()
 
 
 def _bound(head: bytes, workspace: UUID, integration: UUID) -> bytes:
@@ -87,52 +124,3 @@ def _split(sealed: bytes) -> tuple[str, bytes, bytes]:
     if len(head) < 2 or len(body) < NONCE + TAG or not head.isascii():
         raise BrokenSeal("no sealed value, or one that was cut: connect again")
     return head[1:].decode(), head, body
-
-
-def _parse(text: str, where: Path | str) -> dict[str, bytes]:
-    """Never says the keys themselves: what is wrong is told by place."""
-    keys: dict[str, bytes] = {}
-    entries = [entry.strip() for line in text.splitlines() for entry in line.partition("#")[0].split(",")]
-    for number, entry in enumerate(filter(None, entries), 1):
-        name, _, encoded = entry.partition(":")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", name):
-            raise BadKeys(f"entry {number} of {where} has no id before a colon: write id:base64")
-        try:
-            key = base64.b64decode(
-                encoded.strip(), altchars=b"-_" if re.search("[-_]", encoded) else None, validate=True
-            )
-        except binascii.Error as error:
-            raise BadKeys(
-                f"key {name!r} of {where} is no base64: write {name}:$(openssl rand -base64 {KEY})"
-            ) from error
-        if len(key) != KEY:
-            raise BadKeys(
-                f"key {name!r} of {where} has {len(key)} bytes: make one of {KEY} by openssl rand -base64 {KEY}"
-            )
-        if name in keys:
-            raise BadKeys(f"key {name!r} stands twice in {where}: give each its own id")
-        keys[name] = key
-    if not keys:
-        raise BadKeys(f"no key in {where}: write id:base64")
-    return keys
-
-
-def _read(path: Path) -> dict[str, bytes]:
-    try:
-        return _parse(path.read_text(), path)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no text"
-        raise BadKeys(f"cannot read the keys in {path} ({why}): correct CROSSWALK_KEYS") from error
-
-
-def _generate(path: Path) -> None:
-    """One key for whoever comes first. Complete under another name, then linked: no process sees half of it."""
-    if path.exists():
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f"{FILE}.new.") as file:  # mode 600
-        file.write(f"1:{base64.b64encode(os.urandom(KEY)).decode()}\n")
-        file.flush()
-        os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(file.name, path)

@@ -29,6 +29,11 @@ class Role(Enum):
     OPERATOR = "OPERATOR"
     ADMIN = "ADMIN"
 
+    def includes(self, other: "Role") -> bool:
+        """Whether it may do what the other one may."""
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
 
 class IntegrationStatus(Enum):
     """Whether an integration can be used, and by whom it was stopped."""

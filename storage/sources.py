@@ -6,6 +6,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from storage import records, tables
+from storage.integrations import STAYS
 from storage.listing import stored
 
 NODES: Final[Mapping[str, type[SQLModel]]] = {
@@ -24,7 +25,8 @@ def by_ids(name: str) -> str:
     """The rows of `%(ids)s`."""
     table, columns = stored(NODES[name])
     owner = "t.id" if table == "workspace" else "t.workspace_id"
-    return f"SELECT {_list(columns)} FROM {table} t WHERE {owner} = %(workspace)s AND t.id = ANY(%(ids)s::uuid[])"
+    found = f"SELECT {_list(columns)} FROM {table} t WHERE {owner} = %(workspace)s AND t.id = ANY(%(ids)s::uuid[])"
+    return f"{found} AND {STAYS}" if name == "SourceRecord" else found
 
 
 def _list(columns: tuple[str, ...]) -> str:
@@ -35,7 +37,8 @@ _SOURCE = _list(stored(tables.SourceRecord)[1])
 
 OF_RECORDS: Final = (
     f"SELECT {_SOURCE} FROM source_record t WHERE t.workspace_id = %(workspace)s"
-    " AND t.record_id = ANY(%(ids)s::uuid[]) ORDER BY t.record_id, t.crm, t.integration_id, t.external_type, t.external_id"
+    f" AND t.record_id = ANY(%(ids)s::uuid[]) AND {STAYS}"
+    " ORDER BY t.record_id, t.crm, t.integration_id, t.external_type, t.external_id"
 )
 """All sources of several records, always in the same order."""
 
@@ -47,6 +50,7 @@ PAYLOADS: Final = (
 BY_SOURCE: Final = (
     "SELECT t.record_type, t.record_id FROM source_record t WHERE t.workspace_id = %(workspace)s"
     " AND t.integration_id = %(integration)s AND t.external_type = %(type)s AND t.external_id = %(id)s"
+    f" AND {STAYS}"
 )
 """The record that a CRM's record belongs to."""
 
@@ -64,11 +68,12 @@ NAMES: Final = (
 
 USERS: Final = (
     "SELECT t.* FROM unnest(%(integrations)s::uuid[], %(ids)s::text[]) AS k(integration_id, external_id)"
-    " JOIN crm_user t USING (integration_id, external_id) WHERE t.workspace_id = %(workspace)s"
+    f" JOIN crm_user t USING (integration_id, external_id) WHERE t.workspace_id = %(workspace)s AND {STAYS}"
 )
 """Users of CRMs, by integration and id."""
 
 MEMBERS: Final = (
     "SELECT t.* FROM member t WHERE t.workspace_id = %(workspace)s AND lower(t.email) = ANY(%(emails)s::text[])"
+    " AND t.removed_at IS NULL"
 )
 """Members by e-mail, in lower case."""

@@ -144,7 +144,8 @@ class MatchKey(SQLModel, table=True):
         Index("ix_match_key_value", "workspace_id", "record_type", "kind", "value"),
         Index("ix_match_key_record", "record_id"),
     )
-    source_id: UUID = Field(primary_key=True, foreign_key="source_record.id", ondelete="CASCADE")
+    source_id: UUID = Field(primary_key=True)
+    """The record itself, where it has no source any more: so it is found again when it comes anew."""
     kind: str = Field(primary_key=True)
     value: str = Field(primary_key=True)
     workspace_id: UUID
@@ -183,6 +184,8 @@ class Workspace(SQLModel, table=True):
     __tablename__ = "workspace"
     id: UUID = Field(primary_key=True)
     name: str
+    handle: str | None = None
+    """What whoever runs the gateway has called it: commands and sign-ins find it by that, however it is renamed."""
     plan: str = Plan.FREE.value
     created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
 
@@ -199,6 +202,29 @@ class Member(SQLModel, table=True):
     role: str = Role.VIEWER.value
     invited_at: datetime | None = Field(default=None, sa_type=MOMENT)
     joined_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    invitation: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """Digest of the token in the link that was last given out; null once it was followed."""
+    invitation_ends_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    removed_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    """From then on the person is refused, whatever a sign-in says."""
+
+
+class ApiKey(SQLModel, table=True):
+    """A key that a program calls with. The secret was shown once; its hash is in `key_digest`."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (Index("ix_api_key_workspace", "workspace_id", "created_at", "id"),)
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    name: str
+    role: str
+    prefix: str
+    """How the secret begins, for people to tell keys apart."""
+    created_by: UUID | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+    expires_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    last_used_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    revoked_at: datetime | None = Field(default=None, sa_type=MOMENT)
 
 
 class Integration(SQLModel, table=True):
@@ -230,6 +256,10 @@ class Integration(SQLModel, table=True):
     """While nobody has consented yet: from then on it is as if it had never been."""
     same_as: UUID | None = None
     """Consent was for an account that was here already: this id leads to that integration."""
+    held_by_plan: bool = False
+    """PAUSED because the workspace's plan does not include it; a plan that does resumes it."""
+    leaving_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    """It is being deleted: nobody sees it any more, and a job takes its records away."""
     last_synced_at: datetime | None = Field(default=None, sa_type=MOMENT)
     last_error: str | None = None
     connected_by: UUID | None = None
@@ -286,6 +316,8 @@ class SyncRun(SQLModel, table=True):
     message: str | None = None
     resumes_at: datetime | None = Field(default=None, sa_type=MOMENT)
     trigger: str
+    triggered_by: UUID | None = None
+    """The member who asked for it."""
     created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
     started_at: datetime | None = Field(default=None, sa_type=MOMENT)
     completed_at: datetime | None = Field(default=None, sa_type=MOMENT)
@@ -341,3 +373,25 @@ class OauthGrant(SQLModel, table=True):
     crm: str
     account_id: str
     user_id: str
+
+
+class WorkspaceKey(SQLModel, table=True):
+    """Which workspaces there are, and which one a handle means: asked before a workspace is known. No row-level security,
+    and nothing here but ids and hashes."""
+
+    __tablename__ = "workspace_key"
+    WITHOUT_WORKSPACE: ClassVar[bool] = True
+    workspace_id: UUID = Field(primary_key=True)
+    digest: bytes = Field(sa_type=LargeBinary, unique=True)
+    """SHA-256 of the handle, without regard to capital letters."""
+
+
+class KeyDigest(SQLModel, table=True):
+    """Whose an API key is: asked before a workspace is known. No row-level security, and nothing here but ids and hashes."""
+
+    __tablename__ = "key_digest"
+    WITHOUT_WORKSPACE: ClassVar[bool] = True
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    """SHA-256 of the secret, which is 256 bits of chance: nothing slower is needed."""
+    workspace_id: UUID
+    key_id: UUID

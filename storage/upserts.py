@@ -1,4 +1,7 @@
-"""The statements that write a page of records: each takes all its rows as one JSON parameter (20,000 rows a second)."""
+"""The statements that write a page of records: each takes all its rows as one JSON parameter (20,000 rows a second).
+
+Whose they are no row says: they are written into the workspace of the session.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -42,33 +45,37 @@ def stored(table: type[SQLModel], *omitted: str) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------- sources
 
-SOURCE = stored(tables.SourceRecord, "synced_at")
+SOURCE = stored(tables.SourceRecord, "synced_at", "workspace_id")
 UPSERT_SOURCES = f"""
-INSERT INTO source_record ({", ".join(SOURCE)}, synced_at)
-SELECT {", ".join(SOURCE)}, now() FROM {recordset(tables.SourceRecord, SOURCE)}
+INSERT INTO source_record ({", ".join(SOURCE)}, workspace_id, synced_at)
+SELECT {", ".join(SOURCE)}, %(workspace)s::uuid, now() FROM {recordset(tables.SourceRecord, SOURCE)}
 ORDER BY external_id
 ON CONFLICT (integration_id, external_type, external_id) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in SOURCE if name not in ("id", "record_id"))}, synced_at = now()
+WHERE source_record.workspace_id = excluded.workspace_id
 """
 
 KNOWN_SOURCES = """
 SELECT id, external_id, record_id, content_hash, remote_updated_at, deleted_at FROM source_record
 WHERE integration_id = %(integration)s AND external_type = %(type)s AND external_id = ANY(%(ids)s)
+AND workspace_id = %(workspace)s
 """
 
 TOUCH_SOURCES = """
-UPDATE source_record SET synced_at = now() WHERE id = ANY(%(ids)s)
+UPDATE source_record SET synced_at = now() WHERE id = ANY(%(ids)s) AND workspace_id = %(workspace)s
 """
 
 # The CRM has deleted them: what they said last stays.
 ARCHIVE_SOURCES = """
 UPDATE source_record SET deleted_at = now(), synced_at = now() WHERE integration_id = %(integration)s
-AND external_type = %(type)s AND external_id = ANY(%(ids)s) AND deleted_at IS NULL RETURNING id, record_id
+AND external_type = %(type)s AND external_id = ANY(%(ids)s) AND deleted_at IS NULL AND workspace_id = %(workspace)s
+RETURNING id, record_id
 """
 
 UNSEEN = """
 SELECT external_id FROM source_record WHERE integration_id = %(integration)s AND external_type = %(type)s
-AND deleted_at IS NULL AND synced_at < %(before)s AND external_id > %(after)s ORDER BY external_id LIMIT %(most)s
+AND deleted_at IS NULL AND synced_at < %(before)s AND external_id > %(after)s AND workspace_id = %(workspace)s
+ORDER BY external_id LIMIT %(most)s
 """
 """Sources that nothing has read from the CRM since."""
 
@@ -76,7 +83,7 @@ UNCHANGED = """
 SELECT s.external_id AS id FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(id text, at timestamptz, deleted boolean)
 JOIN source_record s ON s.integration_id = %(integration)s AND s.external_type = %(type)s AND s.external_id = src.id
 WHERE s.remote_updated_at = src.at AND s.synced_at > src.at + %(settled)s * interval '1 second'
-AND (s.deleted_at IS NOT NULL) = src.deleted
+AND (s.deleted_at IS NOT NULL) = src.deleted AND s.workspace_id = %(workspace)s
 """
 """Records whose last change is here."""
 
@@ -88,7 +95,7 @@ FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(reco
 TARGETS = """
 SELECT s.integration_id, s.external_type, s.external_id, s.record_id
 FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(integration_id uuid, external_type text, external_id text)
-JOIN source_record s USING (integration_id, external_type, external_id)
+JOIN source_record s USING (integration_id, external_type, external_id) WHERE s.workspace_id = %(workspace)s
 """
 
 # The names are taken apart before they are looked up: under row-level security no index serves a comparison with a
@@ -99,12 +106,13 @@ WITH missed AS MATERIALIZED (
   SELECT s.record_id, s.record_type, split_part(m.name, ':', 1) AS type, substr(m.name, strpos(m.name, ':') + 1) AS id
   FROM source_record s, unnest(s.missing) AS m(name)
   WHERE s.integration_id = %(integration)s AND cardinality(s.missing) > 0 AND s.record_id > %(after)s
+  AND s.workspace_id = %(workspace)s
 ), names AS MATERIALIZED (
   SELECT DISTINCT type, id FROM missed
 ), here AS MATERIALIZED (
   SELECT names.* FROM names CROSS JOIN LATERAL (
     SELECT FROM source_record t WHERE t.integration_id = %(integration)s AND t.external_type = names.type
-    AND t.external_id = names.id LIMIT 1) t
+    AND t.external_id = names.id AND t.workspace_id = %(workspace)s LIMIT 1) t
 )
 SELECT DISTINCT record_id, record_type FROM missed JOIN here USING (type, id) ORDER BY record_id LIMIT 500
 """
@@ -112,7 +120,7 @@ SELECT DISTINCT record_id, record_type FROM missed JOIN here USING (type, id) OR
 SET_MISSING = """
 UPDATE source_record s SET missing = src.missing
 FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src(id uuid, missing text[])
-WHERE s.id = src.id AND s.missing IS DISTINCT FROM src.missing
+WHERE s.id = src.id AND s.workspace_id = %(workspace)s AND s.missing IS DISTINCT FROM src.missing
 """
 
 
@@ -159,16 +167,17 @@ found AS MATERIALIZED (SELECT asked.kind, asked.value, m.record_id FROM asked CR
   AND m.kind = asked.kind AND m.value = asked.value ORDER BY m.record_id LIMIT 1) m)
 SELECT kind, value, record_id FROM found
 UNION SELECT 'domain', k.value, k.record_id FROM found CROSS JOIN LATERAL (
-  SELECT * FROM match_key k WHERE k.record_id = found.record_id AND k.kind = 'domain' OFFSET 0) k
+  SELECT * FROM match_key k WHERE k.record_id = found.record_id AND k.kind = 'domain' AND k.workspace_id = %(workspace)s
+  OFFSET 0) k
 WHERE found.kind = 'name'
 ORDER BY record_id, kind, value
 """
 
-KEY = stored(tables.MatchKey)
-FORGET_KEYS = "DELETE FROM match_key WHERE source_id = ANY(%(sources)s)"
+KEY = stored(tables.MatchKey, "workspace_id")
+FORGET_KEYS = "DELETE FROM match_key WHERE source_id = ANY(%(sources)s) AND workspace_id = %(workspace)s"
 INSERT_KEYS = f"""
-INSERT INTO match_key ({", ".join(KEY)}) SELECT {", ".join(KEY)} FROM {recordset(tables.MatchKey, KEY)}
-ON CONFLICT DO NOTHING
+INSERT INTO match_key ({", ".join(KEY)}, workspace_id) SELECT {", ".join(KEY)}, %(workspace)s::uuid
+FROM {recordset(tables.MatchKey, KEY)} ON CONFLICT DO NOTHING
 """
 
 
@@ -198,15 +207,15 @@ async def replace_keys(database: Database, session: AsyncSession, known: Sequenc
 def upsert_records(record: type[Record]) -> str:
     """Writes rows that differ from what is stored, and gives their ids; others it leaves alone, `updated_at` too."""
     table = record.__name__
-    names = stored(getattr(tables, table), "created_at", "updated_at")
+    names = stored(getattr(tables, table), "workspace_id", "created_at", "updated_at")
     derived = {name for name, column in columns(record).items() if column.merge == "derived"}
-    own = [name for name in names if name not in ("id", "workspace_id") and name not in derived]
+    own = [name for name in names if name != "id" and name not in derived]
     old, new = (", ".join(f"{prefix}.{name}" for name in own) for prefix in (f'"{table.lower()}"', "excluded"))
     return f"""
-INSERT INTO {table.lower()} ({", ".join(names)}, created_at, updated_at)
-SELECT {", ".join(names)}, now(), now() FROM {recordset(getattr(tables, table), names)} ORDER BY id
+INSERT INTO {table.lower()} ({", ".join(names)}, workspace_id, created_at, updated_at)
+SELECT {", ".join(names)}, %(workspace)s::uuid, now(), now() FROM {recordset(getattr(tables, table), names)} ORDER BY id
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in own)}, updated_at = now()
-WHERE ({old}) IS DISTINCT FROM ({new})
+WHERE "{table.lower()}".workspace_id = excluded.workspace_id AND ({old}) IS DISTINCT FROM ({new})
 RETURNING id
 """
 
@@ -218,7 +227,7 @@ def replace_links(record: type[Record], relation: str) -> str:
     near, far = f"{record.__name__.lower()}_id", f"{declared(record, Relation)[relation].target.lower()}_id"
     return f"""
 WITH src AS (SELECT DISTINCT * FROM jsonb_to_recordset(%(rows)s::text::jsonb) AS src({near} uuid, {far} uuid)),
-gone AS (DELETE FROM {through} t WHERE t.{near} = ANY(%(records)s) AND NOT EXISTS (
+gone AS (DELETE FROM {through} t WHERE t.{near} = ANY(%(records)s) AND t.workspace_id = %(workspace)s AND NOT EXISTS (
   SELECT FROM src WHERE src.{near} = t.{near} AND src.{far} = t.{far}) RETURNING t.{far}),
 added AS (INSERT INTO {through} ({near}, {far}, workspace_id) SELECT {near}, {far}, %(workspace)s::uuid FROM src
   ORDER BY {near}, {far} ON CONFLICT DO NOTHING RETURNING {far})
@@ -235,12 +244,12 @@ UPDATE contact c SET kind = settled.kind, updated_at = now() FROM (
       WHEN bool_or(s.mapped ->> 'kind' = 'LEAD') THEN CASE WHEN EXISTS (
         SELECT FROM deal_contact d CROSS JOIN LATERAL (
           SELECT FROM source_record o WHERE o.record_id = d.deal_id AND o.deleted_at IS NULL
-          AND o.crm || ':' || o.external_type = ANY(%(promoting)s) OFFSET 0) o
-        WHERE d.contact_id = asked.id
+          AND o.crm || ':' || o.external_type = ANY(%(promoting)s) AND o.workspace_id = %(workspace)s OFFSET 0) o
+        WHERE d.contact_id = asked.id AND d.workspace_id = %(workspace)s
       ) THEN 'CONTACT' ELSE 'LEAD' END
     END AS kind
-    FROM source_record s WHERE s.record_id = asked.id OFFSET 0) told
-) settled WHERE c.id = settled.id AND c.kind IS DISTINCT FROM settled.kind
+    FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s OFFSET 0) told
+) settled WHERE c.id = settled.id AND c.workspace_id = %(workspace)s AND c.kind IS DISTINCT FROM settled.kind
 """
 
 
@@ -280,15 +289,17 @@ async def settle_kinds(
 
 UNKNOWN_USERS = """
 SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id) WHERE NOT EXISTS (
-  SELECT FROM crm_user u WHERE u.integration_id = %(integration)s AND u.external_id = asked.id)
+  SELECT FROM crm_user u WHERE u.workspace_id = %(workspace)s AND u.integration_id = %(integration)s
+  AND u.external_id = asked.id)
 """
 """Which of these are nobody that is known here."""
 
-USER = stored(tables.CrmUser)
+USER = stored(tables.CrmUser, "workspace_id")
 UPSERT_USERS = f"""
-INSERT INTO crm_user ({", ".join(USER)}) SELECT {", ".join(USER)} FROM {recordset(tables.CrmUser, USER)}
-ORDER BY external_id ON CONFLICT (integration_id, external_id) DO UPDATE SET
+INSERT INTO crm_user ({", ".join(USER)}, workspace_id) SELECT {", ".join(USER)}, %(workspace)s::uuid
+FROM {recordset(tables.CrmUser, USER)} ORDER BY external_id ON CONFLICT (integration_id, external_id) DO UPDATE SET
 name = excluded.name, email = excluded.email, is_active = excluded.is_active
+WHERE crm_user.workspace_id = excluded.workspace_id
 """
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.calls import Calls
+from connectors.calls import Calls, Observe
 from connectors.client import Client
 from connectors.declaration import Credential
 from connectors.http import Http
@@ -27,6 +27,7 @@ class Clients:
     """CRM -> what stands in the place of the vendor's host; only where that is set."""
     region: str | None = None
     """ISO country of phone numbers without one."""
+    observe: Observe | None = None
 
     def with_token(self, crm: str, token: str) -> Client:
         """A client for a token of which nothing is known yet."""
@@ -37,7 +38,8 @@ class Clients:
         connector = CONNECTORS[crm]
         url = self.api_urls.get(crm, connector.default_api_url).rstrip("/")
         known = {"account": None, **known}
-        return Client(Calls(connector, credential, url, ledger=self.ledger, http=self.http, **known))
+        calls = Calls(connector, credential, url, ledger=self.ledger, http=self.http, observe=self.observe, **known)
+        return Client(calls)
 
     async def open(self, integration: Integration, *, force: bool = False) -> Client:
         """A client with the integration's own credential, renewed as it needs to be.

@@ -15,7 +15,7 @@ from connectors.declaration import Credential
 from connectors.errors import Reauthorize, Retryable
 from connectors.oauth import App
 from connectors.registry import CONNECTORS
-from storage import consents, integrations
+from storage import consents, integrations, rotation
 from storage.database import Database
 from storage.secrets import Keyring
 from storage.shapes import CredentialKind, IntegrationStatus
@@ -41,7 +41,7 @@ class Vault:
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, TURNS))
 
     def seal(self, credential: Credential, *, workspace: UUID, integration: UUID) -> bytes:
-        """A credential as it is stored."""
+        """A credential as it is stored, in a transaction that holds the keys (`rotation.hold_keys`)."""
         secret = {"token": credential.token, "refresh": credential.refresh_token, "expires": credential.expires_at}
         return self.keyring.seal(orjson.dumps(secret), workspace=workspace, integration=integration)
 
@@ -110,6 +110,7 @@ class Vault:
         except Reauthorize as error:
             error.integration = str(row.id)
             return error if await consents.refuse(self.database, session, row, error.message) else None
+        await rotation.hold_keys(self.database, session)
         sealed = self.seal(token.credential, workspace=row.workspace_id, integration=row.id)
         await consents.store(self.database, session, row, sealed, list(token.scopes) or None)
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,11 @@ from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, 
 from procrastinate.exceptions import ConnectorException, JobAborted
 from procrastinate.jobs import Job, Status
 from sqlmodel.ext.asyncio.session import AsyncSession
+from structlog.contextvars import bind_contextvars
 
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
-from storage.tables import SyncRun
+from storage.tables import Integration, SyncRun
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,14 @@ class Resume(BaseRetryStrategy):
         return RetryDecision(retry_in={"seconds": min(1 + job.attempts, 30)})
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a job does with (workspace, what it is about), and with an error of ours: to raise it brings the job back."""
+
+    handler: Handler
+    failure: Failure
+
+
 class Jobs:
     """Defers jobs, and runs them where `supervise` is called."""
 
@@ -59,13 +69,12 @@ class Jobs:
         self.database = database
         self.is_running = False
         """The worker of this process is at work."""
-        self._handler: Handler | None = None
-        self._failure: Failure | None = None
+        self._tasks: dict[str, Task] = {}
         self._app: App | None = None
 
-    def handle(self, handler: Handler, failure: Failure) -> None:
-        """What a job of a run calls: (workspace, run); and what is called when that raised an error of ours."""
-        self._handler, self._failure = handler, failure
+    def handle(self, *, sync: Task, leave: Task) -> None:
+        """What jobs do: `sync` with a run, `leave` with an integration that is being deleted."""
+        self._tasks = {"sync": sync, "leave": leave}
 
     @property
     def app(self) -> App:
@@ -84,6 +93,7 @@ class Jobs:
         )
         self._app = app = App(connector=connector)
         app.task(name="sync", queue="sync", retry=Resume())(self._sync)
+        app.task(name="leave", queue="leave", retry=Resume())(self._leave)
         rescue = app.task(name="rescue", queue="system", queueing_lock="rescue", priority=100, pass_context=True)
         # croniter wants the seconds in the sixth place: every two seconds of every minute.
         app.periodic(cron="* * * * * */2")(rescue(self._rescue))
@@ -111,29 +121,49 @@ class Jobs:
 
     async def defer_sync(self, session: AsyncSession, run: SyncRun, *, at: datetime | None = None) -> None:
         """Wakes a worker for the run once the session's transaction commits, or then `at` that time."""
+        await self._defer(session, "sync", at, workspace_id=str(run.workspace_id), run_id=str(run.id))
+
+    async def defer_leave(self, session: AsyncSession, integration: Integration) -> None:
+        """Wakes a worker for what is left of the integration once the session's transaction commits."""
+        ids = {"workspace_id": str(integration.workspace_id), "integration_id": str(integration.id)}
+        await self._defer(session, "leave", None, **ids)
+
+    async def _defer(self, session: AsyncSession, name: str, at: datetime | None, **ids: str) -> None:
         connection = await (await session.connection()).get_raw_connection()
-        task = self.app.tasks["sync"].configure(connection=connection.driver_connection, schedule_at=at)
-        await task.defer_async(workspace_id=str(run.workspace_id), run_id=str(run.id))
+        task = self.app.tasks[name].configure(connection=connection.driver_connection, schedule_at=at)
+        await task.defer_async(**ids)
 
     async def rescue_orphans(self) -> None:
         """Every job that is marked as being done is nobody's: for a process that knows it is the only one."""
         await self._requeue(0)
 
     async def _sync(self, workspace_id: str, run_id: str) -> None:
-        workspace, run = UUID(workspace_id), UUID(run_id)
-        if self._handler is None or self._failure is None:
-            raise RuntimeError("Jobs.handle comes first")
-        work: Awaitable[None] = self._handler(workspace, run)
+        # For the log: each job is a task, with a context of its own.
+        bind_contextvars(workspace=workspace_id, run=run_id)
+        await self._carry_out("sync", UUID(workspace_id), UUID(run_id))
+
+    async def _leave(self, workspace_id: str, integration_id: str) -> None:
+        bind_contextvars(workspace=workspace_id, integration=integration_id)
+        await self._carry_out("leave", UUID(workspace_id), UUID(integration_id))
+
+    async def _carry_out(self, name: str, workspace: UUID, about: UUID) -> None:
+        task = self._tasks[name]
         while True:
             try:
-                return await work
+                return await self._try(task, workspace, about)
             except DatabaseUnavailable as away:
                 # Tried again here: while the database is away, the engine could not even put the job back.
-                log.warning("sync run %s waits for the database: %s", run, away)
+                log.warning("the job %s of %s waits for the database: %s", name, about, away)
                 await asyncio.sleep(RETRY)
-                work = self._handler(workspace, run)
-            except Exception as error:  # noqa: BLE001 # the edge of the worker: the run says so, and nothing waits for it
-                work = self._failure(workspace, run, error)
+
+    @staticmethod
+    async def _try(task: Task, workspace: UUID, about: UUID) -> None:
+        try:
+            await task.handler(workspace, about)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 # the edge of the worker: the task knows what becomes of it
+            await task.failure(workspace, about, error)
 
     async def _rescue(self, context: JobContext, timestamp: int) -> None:
         del context, timestamp

@@ -1,6 +1,6 @@
 """A page of a CRM's records on its way into the store, in the transaction of its caller."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -11,18 +11,18 @@ import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.declaration import ExternalType, Mapped
-from connectors.registry import CONNECTORS
-from storage import merges, upserts
+from storage import integrations, merges, upserts
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.records import now
 from storage.shapes import RecordType
 from storage.tables import Integration
-from sync.merge import Matcher, Source, list_keys, merge_sources
+from sync.merge import Matcher, Source, list_keys
+from sync.settle import Settler, Targets
 
-Targets = Mapping[tuple[UUID, str, str], UUID]
-"""(integration, external type, external id) -> the unified record that it leads to."""
-PROMOTING = tuple(f"{crm}:{type_.name}" for crm, one in CONNECTORS.items() for type_ in one.types if type_.promotes)
+
+class Gone(Exception):  # noqa: N818 # it is no error: somebody asked for it
+    """The integration is being deleted: nothing more of it may be stored."""
 
 
 @dataclass
@@ -81,9 +81,14 @@ class Writer:
         """The tenant that all of it belongs to."""
         return self.integration.workspace_id
 
+    @property
+    def settler(self) -> Settler:
+        """Who makes unified records of it."""
+        return Settler(self.database, self.session, self.workspace)
+
     async def store_page(self, external: ExternalType, records: Sequence[Mapped]) -> Stored:
         """Takes the records over. One that comes twice counts once, as it came last; an unchanged one is left alone."""
-        await self._lock()
+        await self._begin()
         latest = {record.external_id: record for record in records}
         known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
         changes, unchanged = self._compare(external, latest, known)
@@ -105,11 +110,11 @@ class Writer:
 
     async def archive(self, external: ExternalType, ids: Sequence[str]) -> int:
         """Archives what the CRM has deleted; what it said last stays. Gives how many of them were here and alive."""
-        await self._lock()
+        await self._begin()
         values = {"integration": self.integration.id, "type": external.name, "ids": list(ids)}
         gone = await self.database.run(self.session, upserts.ARCHIVE_SOURCES, values)
         if gone:
-            await self._settle_anew(external.record_type, {row["record_id"] for row in gone})
+            await self.settler.settle_anew(external.record_type, {row["record_id"] for row in gone})
             await self._follow_merges(external.record_type, [row["id"] for row in gone])
         return len(gone)
 
@@ -121,17 +126,13 @@ class Writer:
         empty = await merges.move_sources(self.database, self.session, moves)
         gone = [move for move in moves if move["old"] in empty]
         await merges.absorb(self.database, self.session, self.workspace, type_, gone)
-        await self._settle_anew(type_, {move["new"] for move in moves} | {move["old"] for move in moves} - empty)
+        await self.settler.settle_anew(type_, {move["new"] for move in moves} | {move["old"] for move in moves} - empty)
 
-    async def _settle_anew(self, type_: RecordType, records: Collection[UUID]) -> None:
-        """Writes records anew from the sources that they have."""
-        sources = await self._gather(records, {})
-        contacts = await self._settle(type_, sources, await self._find_targets(sources))
-        await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
-
-    async def _lock(self) -> None:
-        """Before anything is read: a person of two accounts is written by both, each from what the other one has said."""
-        await self.database.run(self.session, upserts.LOCK_MATCHING, {"workspace": self.workspace})
+    async def _begin(self) -> None:
+        """Before anything is read. Raises Gone where the integration is being deleted, which waits for pages under way."""
+        await self.settler.lock()
+        if not await integrations.is_there(self.database, self.session, self.integration.id):
+            raise Gone
 
     def _compare(
         self, external: ExternalType, latest: Mapping[str, Mapped], known: Mapping[str, Mapping[str, Any]]
@@ -164,14 +165,15 @@ class Writer:
         made = await self._match(type_, changes)
         page = {change.source.id: change.source for change in changes}
         records = {source.record_id for source in page.values() if source.record_id}
-        sources = await self._gather(records, page, made)
-        targets = await self._find_targets(sources)
-        contacts = await self._settle(type_, sources, targets)
+        sources = await self.settler.gather(records, page, made)
+        targets = await self.settler.find_targets(sources)
+        contacts = await self.settler.settle(type_, sources, targets)
         rows = upserts.packed(self._source_row(type_, change, targets) for change in changes)
         await self.database.run(self.session, upserts.UPSERT_SOURCES, {"rows": rows})
         old = [change.source.id for change in changes if not change.is_new]
+        old += records - made  # one that had no source any more has kept the keys of its last one
         await upserts.replace_keys(self.database, self.session, old, self._key_rows(type_, changes))
-        await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
+        await self.settler.settle_kinds(contacts)
 
     async def _match(self, type_: RecordType, changes: Sequence[Change]) -> set[UUID]:
         """Gives each source the unified record that it belongs to; those that are new come back."""
@@ -181,58 +183,25 @@ class Writer:
         matcher.place([change.source for change in changes], {one.source.id: one.keys for one in changes})
         return matcher.made
 
-    async def _gather(
-        self, records: Iterable[UUID], page: Mapping[UUID, Source], made: Collection[UUID] = ()
-    ) -> dict[UUID, list[Source]]:
-        """All sources of these records: those of the page as they came, the others as they are stored."""
-        sources: dict[UUID, list[Source]] = {record: [] for record in records}
-        older = [record for record in sources if record not in made]
-        stored = await upserts.find_sources(self.database, self.session, self.workspace, older)
-        for source in [*page.values(), *(Source(**row) for row in stored if row["id"] not in page)]:
-            if source.record_id:
-                sources[source.record_id].append(source)
-        return sources
-
-    async def _find_targets(self, sources: Mapping[UUID, Sequence[Source]]) -> Targets:
-        wanted = {target for each in sources.values() for source in each for target in source.targets}
-        return await upserts.find_targets(self.database, self.session, wanted)
-
-    async def _settle(self, type_: RecordType, sources: Mapping[UUID, Sequence[Source]], targets: Targets) -> set[UUID]:
-        """Writes these records and their links from all that their sources say. Gives the contacts whose kind may change."""
-        rows, links = [], dict[str, dict[UUID, list[UUID]]]()
-        for record, speaking in sources.items():
-            row, several = merge_sources(type_, speaking, targets)
-            rows.append({**row, "id": record, "workspace_id": self.workspace})
-            for relation, others in several.items():
-                links.setdefault(relation, {})[record] = others
-        await upserts.write_records(self.database, self.session, type_, rows)
-        touched = set[UUID]()
-        for relation, ends in links.items():
-            moved = await upserts.write_links(self.database, self.session, self.workspace, type_, relation, ends)
-            touched.update(moved, *ends.values())
-        if type_ is RecordType.CONTACT:
-            return set(sources)
-        return touched if type_ is RecordType.DEAL else set()
-
     async def relink(self) -> None:
         """Makes the links that had to wait: what a record points at can come after the record itself."""
-        await self._lock()
+        await self._begin()
         values: dict[str, Any] = {"integration": self.integration.id, "after": UUID(int=0)}
         while arrived := await self.database.run(self.session, upserts.ARRIVED, values):
             values["after"] = arrived[-1]["record_id"]
             for type_ in RecordType:
                 records = {row["record_id"] for row in arrived if row["record_type"] == type_.value}
-                sources = await self._gather(records, {})
-                targets = await self._find_targets(sources)
-                contacts = await self._settle(type_, sources, targets)
+                sources = await self.settler.gather(records, {})
+                targets = await self.settler.find_targets(sources)
+                contacts = await self.settler.settle(type_, sources, targets)
                 rows = [{"id": one.id, "missing": missing(one, targets)} for each in sources.values() for one in each]
                 await self.database.run(self.session, upserts.SET_MISSING, {"rows": upserts.packed(rows)})
-                await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
+                await self.settler.settle_kinds(contacts)
 
     def _key_rows(self, type_: RecordType, changes: Sequence[Change]) -> list[dict[str, Any]]:
         return [
-            {"source_id": one.source.id, "record_id": one.source.record_id, "kind": kind, "value": value}
-            | {"workspace_id": self.workspace, "record_type": type_.value}
+            {"source_id": one.source.id, "record_id": one.source.record_id, "record_type": type_.value}
+            | {"kind": kind, "value": value}
             for one in changes
             for kind, value in one.keys
         ]
@@ -241,7 +210,6 @@ class Writer:
         source, mapped = change.source, change.mapped
         return {
             "id": source.id,
-            "workspace_id": self.workspace,
             "integration_id": self.integration.id,
             "crm": self.integration.crm,
             "external_type": source.external_type,

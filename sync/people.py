@@ -73,7 +73,6 @@ def user_row(integration: Integration, user: User) -> dict[str, object]:
     return {
         "integration_id": integration.id,
         "external_id": user.external_id,
-        "workspace_id": integration.workspace_id,
         "name": user.name,
         "email": user.email,
         "is_active": user.is_active,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from structlog.contextvars import bind_contextvars
+
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
@@ -15,10 +17,12 @@ from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
 from storage.shapes import LIVE, IntegrationStatus, SyncStatus
-from storage.tables import SyncRun
+from storage.tables import Integration, SyncRun
 from sync.clients import Clients
 from sync.jobs import Jobs
 from sync.loop import PAUSED, Loop, Stopped, Superseded
+from sync.observer import Claim, Nobody, Observer
+from sync.pages import Gone
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,7 @@ class Worker:
     database: Database
     jobs: Jobs
     clients: Clients
+    observer: Observer = field(default_factory=Nobody)
 
     async def run_sync(self, workspace: UUID, run_id: UUID) -> None:
         """One run, as far as it goes. Does nothing where it has ended or another run holds the integration."""
@@ -70,6 +75,20 @@ class Worker:
             integration = await integrations.find(session, run.integration_id) if run else None
         if run is None or integration is None:
             return
+        claim = describe(run, integration)
+        bind_contextvars(integration=str(integration.id), crm=integration.crm)  # for the log, as long as the job lasts
+        with self.observer.claim(claim):
+            try:
+                outcome = await self._carry_out(run, integration)
+            except DatabaseUnavailable:
+                raise  # its job is tried again
+            except Exception:
+                claim.status = SyncStatus.FAILED.value  # by `fail`, which comes next
+                raise
+            claim.status = outcome.status.value if outcome else None
+
+    async def _carry_out(self, run: SyncRun, integration: Integration) -> Outcome | None:
+        """The run as far as it goes, and how it was left; None where another worker has taken it, or it is gone."""
         client: Client | None = None
         loop: Loop | None = None
         try:
@@ -86,24 +105,27 @@ class Worker:
                 outcome = Outcome(result.status, result.message, watermarks=result.watermarks)
             finally:
                 await catalogs.close()
-        except Superseded:
-            return
+        except (Superseded, Gone):
+            return None
         except Stopped as stopped:
             outcome = Outcome(stopped.status, stopped.message)
         except DatabaseUnavailable:
-            raise  # nothing can be said of the run either: its job is tried again
+            raise  # nothing can be said of the run either
         except (CrmError, StorageError) as error:
             outcome = judge(run, error)
         calls = loop.charge() if loop else client.calls if client else 0
-        await self._leave(run, outcome, calls)
+        return outcome if await self._leave(run, outcome, calls) else None
 
     async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
         """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""
-        name = uuid4().hex[:12]
-        log.error("sync run %s failed, %s", run_id, name, exc_info=error)
         async with self.database.session(workspace) as session:
             run = await runs.find(self.database, session, run_id)
-        if run is not None and run.status == SyncStatus.RUNNING.value:
+        if run is None:
+            log.info("sync run %s ended with its integration: %s", run_id, error)
+            return
+        name = uuid4().hex[:12]
+        log.error("sync run %s failed, %s", run_id, name, exc_info=error)
+        if run.status == SyncStatus.RUNNING.value:
             message = f"Something went wrong here; the log has it under {name}."
             await self._leave(run, Outcome(SyncStatus.FAILED, message), 0)
 
@@ -115,8 +137,9 @@ class Worker:
         for name, number in expected.items():
             run.counts.setdefault(name, {}).setdefault("expected", number)
 
-    async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> None:
-        """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between."""
+    async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> bool:
+        """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between. False where
+        another worker has taken it."""
         ended = outcome.status not in LIVE
         async with self.database.session(run.workspace_id) as session:
             await self.database.run(session, runs.LOCK_INTEGRATION, {"integration": run.integration_id})
@@ -130,7 +153,7 @@ class Worker:
                 resumes_at=outcome.resumes_at,
             )
             if left is None:
-                return  # another worker has taken it
+                return False
             if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
                 await integrations.note_synced(self.database, session, run.integration_id, outcome.watermarks)
             elif outcome.code and outcome.message:
@@ -142,6 +165,20 @@ class Worker:
             followers = await runs.find_next(self.database, session, run.integration_id) if ended else [left]
             for follower in followers if ended or outcome.resumes_at else ():
                 await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
+        return True
+
+
+def describe(run: SyncRun, integration: Integration) -> Claim:
+    """A claim, as who looks on may know it."""
+    waited = run.started_at - run.created_at if run.claim == 1 and run.started_at else None
+    return Claim(
+        workspace=run.workspace_id,
+        integration=run.integration_id,
+        run=run.id,
+        crm=integration.crm,
+        kind=run.kind,
+        waited=waited.total_seconds() if waited else None,
+    )
 
 
 def judge(run: SyncRun, error: CrmError | StorageError) -> Outcome:

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 HASTE: Mapping[str, Any] = {"limits": {"BURST": 1000}}
 """A fault that is none: the gateway hears of an account that may be called as fast as it likes."""
+TOKENS: Mapping[int, str] = {1: "sandbox-pipedrive", 2: "sandbox-pipedrive-2"}
+"""The sandbox's own, public, by the number of the account."""
 T = TypeVar("T")
 HTTP = httpx.Client(trust_env=False, timeout=120)
 """One for all: making one costs more than a call does."""
@@ -160,9 +162,9 @@ class Sandbox:
         calls = self.requests()["calls"]
         return sum(call["count"] for call in calls if call["path"] == path and call["status"] == 200)
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, account: int = 1) -> Any:
         """The vendor's own API, as a user of the CRM would reach it; numbers with a fraction come as they are written."""
-        headers = {"x-api-token": "sandbox-pipedrive"}
+        headers = {"x-api-token": TOKENS[account]}
         return read(HTTP.request(method, f"{self.address}/pipedrive{path}", json=body, headers=headers))
 
     def list(self, path: str) -> list[dict[str, Any]]:
@@ -198,8 +200,17 @@ RUN = (
 class Gateway:
     """A gateway in its own process."""
 
-    def __init__(self, address: str, pid: int) -> None:
-        self.address, self.pid = address, pid
+    def __init__(self, address: str, pid: int, credential: str | None = None) -> None:
+        self.address, self.pid, self.credential = address, pid, credential
+
+    def by(self, credential: str | None) -> "Gateway":
+        """The same, called with another API key or token; None for nobody."""
+        return Gateway(self.address, self.pid, credential)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What says who calls."""
+        return {"authorization": f"Bearer {self.credential}"} if self.credential else {}
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of an answer that must have no errors."""
@@ -212,7 +223,7 @@ class Gateway:
     def answer(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole answer."""
         body = {"query": query, "variables": variables}
-        found: dict[str, Any] = HTTP.post(f"{self.address}/graphql", json=body).json()
+        found: dict[str, Any] = HTTP.post(f"{self.address}/graphql", json=body, headers=self.headers).json()
         return found
 
     def do(self, mutation: str, fields: str, **given: Any) -> dict[str, Any]:
@@ -227,7 +238,7 @@ class Gateway:
         address = f"{self.address.replace('http', 'ws', 1)}/graphql"
         with open_socket(address, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as socket_:
             payload = {"query": query, "variables": variables}
-            socket_.send(json.dumps({"type": "connection_init"}))
+            socket_.send(json.dumps({"type": "connection_init", "payload": self.headers}))
             socket_.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
             while True:
                 message = json.loads(socket_.recv(60))
@@ -241,7 +252,7 @@ class Gateway:
     def by_stream(self, query: str, **variables: Any) -> Iterator[dict[str, Any]]:
         """What a subscription brings as server-sent events, until it completes."""
         body = {"query": query, "variables": variables}
-        headers = {"accept": "text/event-stream"}
+        headers = {"accept": "text/event-stream", **self.headers}
         with HTTP.stream("POST", f"{self.address}/graphql", json=body, headers=headers) as answer:
             name = ""
             for line in answer.iter_lines():
@@ -356,12 +367,14 @@ def environment(folder: Path, database: str | None, crm: Sandbox) -> dict[str, s
     return {
         "DATABASE_URL": database or "",
         "CROSSWALK_DATA": str(folder),
-        "PIPEDRIVE_API_URL": f"{crm.address}/pipedrive",
-        "PIPEDRIVE_OAUTH_URL": f"{crm.address}/pipedrive",
+        "CROSSWALK_SANDBOX": "1",
+        "SANDBOX_PORT": crm.address.rpartition(":")[2],
         "PIPEDRIVE_CLIENT_ID": "crosswalk-tests",
         "PIPEDRIVE_CLIENT_SECRET": "made-up",
         "RETURN_ORIGINS": "https://app.test,http://127.0.0.1:3000",
         "DEFAULT_REGION": "DE",
+        "COST_BUDGET": "100000000",  # all tests are one caller
+        "COST_PER_SECOND": "1000000",
         "LOG_LEVEL": "warning",
     }
 
@@ -378,10 +391,12 @@ def gateway(folder: Path, database: str | None, crm: Sandbox, *options: str, **s
 
 
 @contextlib.contextmanager
-def worker(folder: Path, database: str, crm: Sandbox, name: str = "worker") -> Iterator[subprocess.Popen[bytes]]:
-    """A worker by itself; the database knows its connections by its name."""
+def worker(
+    folder: Path, database: str, crm: Sandbox, name: str = "worker", **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker by itself, with these settings over the usual ones; the database knows its connections by its name."""
     command = (sys.executable, "-m", "gateway", "worker")
-    env, log = {**environment(folder, database, crm), "PGAPPNAME": name}, folder / f"{name}.log"
+    env, log = {**environment(folder, database, crm), "PGAPPNAME": name, **settings}, folder / f"{name}.log"
     with started(*command, env=env, ready=lambda: b"waits for jobs" in log.read_bytes(), log=log) as process:
         yield process
 

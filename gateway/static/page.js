@@ -9,6 +9,7 @@ if (window.GraphiQL) {
     defaultTabs: JSON.parse(document.getElementById("tabs").textContent),
     defaultEditorToolsVisibility: "variables",
     inputValueDeprecation: true,
+    shouldPersistHeaders: false, // they hold credentials, which do not belong into a browser's storage
   });
   ReactDOM.createRoot(document.getElementById("graphiql")).render(page);
 } else {

@@ -358,6 +358,11 @@ async def test_a_failure_that_tells_to_come_much_later_is_passed_on(crm: respx.M
             Unsupported,
             "Pipedrive does not allow that: a scope, a right or the plan (HTTP 403, feature_capping_deals_limit).",
         ),
+        (
+            httpx.Response(403, json={"code": "3f9d0c1be2a84f7795d06c1b8e4a2f7d90c3b5a1"}),  # the token, repeated
+            Unsupported,
+            "Pipedrive does not allow that: a scope, a right or the plan (HTTP 403).",
+        ),
         (httpx.Response(404, json={}), Missing, "Pipedrive has no such record, or does not show it (HTTP 404)."),
         (httpx.Response(200, json={"success": False}), Rejected, "Pipedrive refuses the request (HTTP 422)."),
         (

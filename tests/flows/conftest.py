@@ -12,7 +12,7 @@ from storage.embedded import Embedded
 from tests.conftest import copy_database
 from tests.stage import HASTE, Gateway, Sandbox, gateway, sandbox, wait_until
 
-KEPT = {"workspace", "alembic_version", "job_schema"}
+KEPT = {"workspace", "workspace_key", "alembic_version", "job_schema"}
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Stage:
     def clear(self) -> None:
         """As on the first day: no integration, no run, no record."""
         with psycopg.connect(self.database, autocommit=True) as admin:
-            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name = 'sync'"
+            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name in ('sync', 'leave')"
             wait_until(lambda: admin.execute(busy).fetchone() is None)
-            admin.execute("delete from procrastinate_jobs where task_name = 'sync'")
+            admin.execute("delete from procrastinate_jobs where task_name in ('sync', 'leave')")
             names = {name for (name,) in admin.execute("select tablename from pg_tables where schemaname = 'public'")}
             ours = sorted(name for name in names - KEPT if not name.startswith("procrastinate_"))
             admin.execute(f"truncate {', '.join(ours)}".encode())

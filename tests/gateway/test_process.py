@@ -12,14 +12,14 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from gateway.app import create_app
-from gateway.process import DEMO, open_process
+from gateway.process import DEMO, VISITOR, open_process
 from gateway.settings import Settings
 from storage.embedded import Embedded
 
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings.load(database_url=database_url, crosswalk_data=tmp_path)
+    return Settings.load(database_url=database_url, crosswalk_data=tmp_path, crosswalk_sandbox=True)
 
 
 @pytest_asyncio.fixture
@@ -78,7 +78,7 @@ async def test_without_a_worker_it_is_ready_too(settings: Settings) -> None:
 
 async def test_several_processes_share_the_demo_workspace(settings: Settings) -> None:
     async with open_process(settings, works=False) as one, open_process(settings, works=False) as other:
-        contexts = [one.new_context(), other.new_context()]
+        contexts = [one.new_context(VISITOR), other.new_context(VISITOR)]
         for context in contexts:
             rows = await context.fetch("SELECT id, name, plan FROM workspace WHERE id = %(workspace)s", {})
             assert rows == [{"id": DEMO, "name": "Demo", "plan": "BUSINESS"}]

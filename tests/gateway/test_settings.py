@@ -42,17 +42,24 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path, monkeypatch: pytest.
     ("name", "value", "line"),
     [
         ("PORT", "http", "PORT: got 'http', but takes a port from 0 to 65535; 0 takes any free one"),
-        (
-            "HOST",
-            "0.0.0.0",  # noqa: S104 # refused
-            "HOST: got '0.0.0.0', but takes 127.0.0.1, ::1 or localhost: there is no authentication yet,",
-        ),
+        ("PLANS", "{}x", "PLANS: got '{}x', but takes JSON, as"),
+        ("PLANS", '{"BUSINES": {}}', "PLANS: got '{\"BUSINES\": {}}', but takes JSON"),
+        ("PLANS", '{"FREE": {"crms": ["SALES"]}}', "PLANS: got"),
+        ("PLANS", '{"FREE": {"integrations": -1}}', "PLANS: got"),
+        ("PLANS", '{"FREE": {"seats": 1}}', "PLANS: got"),
+        ("PLANS", "[]", "PLANS: got"),
+        ("OIDC_ISSUER", "https://id.example", "OIDC_AUDIENCE: got 'nothing', but takes the audience"),
+        ("COST_BUDGET", "9999", "COST_BUDGET: got 9999, but takes 1 or more, at least MAX_COST"),
+        ("INTROSPECTION", "maybe", "INTROSPECTION: got 'maybe', but takes 1 or 0"),
         ("PUBLIC_URL", "crosswalk.example", "PUBLIC_URL: got 'crosswalk.example', but takes the http(s) address"),
         (
             "DATABASE_URL",
             "mysql://u:hidden@h/d",
             "DATABASE_URL: got a value that is not repeated here, but takes postgresql:",
         ),
+        ("DATABASE_URL", "postgresql://u:hidden%zz@h/d", "DATABASE_URL: got a value that is not repeated here"),
+        ("DATABASE_URL", "postgresql://u:hidden/x@h/d", "DATABASE_URL: got a value that is not repeated here"),
+        ("DATABASE_URL", "postgresql://u:x@hidden@h/d", "DATABASE_URL: got a value that is not repeated here"),
         ("REDIS_URL", "http://u:hidden@h", "REDIS_URL: got a value that is not repeated here, but takes redis://"),
         ("DEFAULT_REGION", "Europe", "DEFAULT_REGION: got 'Europe', but takes an ISO country"),
         ("CROSSWALK_SANDBOX", "maybe", "CROSSWALK_SANDBOX: got 'maybe', but takes 1 or 0"),
@@ -97,6 +104,17 @@ def test_the_sandbox_stands_in_only_while_it_is_on(monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.setenv("PIPEDRIVE_API_URL", "http://127.0.0.1:9/crm/")
     assert Settings.load(crosswalk_sandbox=True).api_urls["PIPEDRIVE"] == "http://127.0.0.1:9/crm"
+
+
+def test_the_sandbox_is_for_this_machine_only() -> None:
+    elsewhere = "0.0.0.0"  # noqa: S104 # nothing listens
+    with pytest.raises(
+        StartError, match=r"HOST: got '0\.0\.0\.0', but takes .*; only 127\.0\.0\.1, ::1 or localhost while"
+    ):
+        Settings.load(host=elsewhere, crosswalk_sandbox=True)
+    assert not Settings.load(host=elsewhere).is_open
+    assert not Settings.load().is_open
+    assert Settings.load(crosswalk_sandbox=True).is_open
 
 
 def test_origins_have_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:

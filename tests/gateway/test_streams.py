@@ -8,26 +8,20 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from websockets import ClientConnection, InvalidStatus
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from gateway.serve import listen
-from tests.gateway.stub import MAX_BODY, create_app
+from tests.gateway.stub import MAX_BODY, create_app, serve
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
 @pytest_asyncio.fixture(scope="module")
 async def port() -> AsyncIterator[int]:
-    with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(), lifespan="off", log_config=None))
-        task = asyncio.create_task(server.serve([listener]))
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        await task
+    async with serve(create_app()) as port:
+        yield port
 
 
 def dial(port: int, *protocols: str, origin: str | None = None) -> connect:

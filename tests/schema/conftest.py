@@ -1,6 +1,7 @@
 """A workspace with an integration in the shared database, a context for it, and rows put in by hand."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,9 @@ from strawberry.types import ExecutionResult
 from connectors.declaration import Credential
 from connectors.http import open_http
 from connectors.pacing import MemoryLedger
-from resolvers.context import Caller, Context, Services
+from resolvers.budgets import Budgets, Limits
+from resolvers.callers import Caller, Callers
+from resolvers.context import Context, Services
 from resolvers.crm import Payloads
 from schema.build import schema
 from storage import tables
@@ -48,19 +51,30 @@ async def database(worker_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def services(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
     """The real ones; no test here lets them reach a CRM."""
+    async with open_services(database, Path(tmp_path_factory.mktemp("keys"))) as services:
+        yield services
+
+
+@asynccontextmanager
+async def open_services(database: Database, keys: Path) -> AsyncIterator[Services]:
+    """Over a database, with a new key in a folder."""
     http, cache = open_http(), Cache.make("test")
-    keyring = Keyring.load(None, Path(tmp_path_factory.mktemp("keys")))
+    keyring = Keyring.load(None, keys)
     vault = Vault(database=database, keyring=keyring)
     clients = Clients(vault=vault, ledger=MemoryLedger(), http=http, api_urls={})
+    hub = Hub(database.url)
     yield Services(
         database=database,
-        hub=Hub(database.url),
+        hub=hub,
+        callers=Callers(database, hub),
         cache=cache,
         clients=clients,
         jobs=Jobs(database),
         payloads=Payloads(clients, cache),
         public_url="http://gateway.test",
         missing_settings={"PIPEDRIVE": ("PIPEDRIVE_CLIENT_ID",)},
+        limits=Limits(cost=10**12),
+        budgets=Budgets(10**12),
     )
     await cache.close()
     await http.aclose()

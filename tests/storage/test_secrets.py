@@ -5,10 +5,12 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from uuid import UUID
 
 import pytest
 
+from storage import keyfile
 from storage.errors import BadKeys, BrokenSeal, UnknownKey
 from storage.secrets import Keyring
 
@@ -105,6 +107,147 @@ def test_a_key_that_is_in_the_file_neither_is_named_with_the_file(tmp_path: Path
 
     with pytest.raises(UnknownKey, match=f"key 'a', which is not in {path}"):
         unseal(Keyring.load(f"file:{path}", tmp_path), seal(ring))
+
+
+def test_a_new_first_key_seals_from_then_on(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    path.write_text(f"a:{ONE}\n")
+    ring = Keyring.load(f"file:{path}", tmp_path)
+    assert seal(ring)[:2] == b"\x01a"
+
+    path.write_text(f"b:{TWO}\na:{ONE}\n")
+
+    assert seal(ring)[:2] == b"\x01b"
+    assert (ring.first, ring.names) == ("b", ("b", "a"))
+
+
+def test_a_key_that_is_taken_out_opens_what_was_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    path.write_text(f"a:{ONE}\n")
+    ring = Keyring.load(f"file:{path}", tmp_path)
+    sealed = seal(ring)
+
+    path.write_text(f"b:{TWO}\n")
+
+    assert seal(ring)[:2] == b"\x01b"
+    assert unseal(ring, sealed) == PLAIN
+    assert ring.names == ("b",)
+
+
+@pytest.mark.parametrize("half", ["", f"b:{TWO[:10]}", None])
+def test_a_file_that_is_being_written_stops_nobody(
+    tmp_path: Path, half: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ring"
+    path.write_text(f"a:{ONE}\n")
+    ring = Keyring.load(f"file:{path}", tmp_path)
+
+    if half is None:
+        path.unlink()
+    else:
+        path.write_text(half)
+
+    assert [seal(ring)[:2] for _ in range(3)] == [b"\x01a"] * 3
+    [told] = caplog.messages
+    assert told.startswith("the keys are used as they were before: ")
+    assert TWO[:10] not in told
+    path.write_text(f"b:{TWO}\na:{ONE}\n")
+    assert seal(ring)[:2] == b"\x01b"
+
+
+# ---------------------------------------------------------------- changing the file
+
+
+def test_a_new_key_is_put_in_front_and_the_rest_stays_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    before = f"# ours\na:{ONE}, b:{TWO}  # of May\n\n# the end"
+    path.write_text(before)
+    owner = (12345, 12346) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(path, *owner)
+    path.chmod(0o640)
+
+    name = keyfile.put_in_front(path, ())
+
+    assert list(keyfile.read(path)) == [name, "a", "b"]
+    first, _, rest = path.read_text().partition("\n")
+    assert (first.partition(":")[0], rest) == (name, before)
+    found = path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, *owner)
+    assert [each.name for each in tmp_path.iterdir()] == ["ring"]
+
+
+def test_a_new_key_has_an_id_that_nothing_has(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    path.write_text(f"a:{ONE}\n")
+
+    names = {keyfile.put_in_front(path, ()) for _ in range(5)}
+
+    keys = keyfile.read(path)
+    assert set(keys) == names | {"a"}
+    assert len(set(keys.values())) == 6
+    assert keyfile.put_in_front(path, names) not in names
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f"b:{TWO}\na:{ONE}\n", f"b:{TWO}\n"),
+        (f"b:{TWO},a:{ONE}", f"b:{TWO}\n"),
+        (f"# one\na:{ONE}  # of May\n\nb:{TWO}  # of June\n", f"# one\n\nb:{TWO}  # of June\n"),
+        (f"a:{ONE}, b:{TWO},  # both\n", f"b:{TWO}  # both\n"),
+        (f"b:{TWO}\n# a:{ONE}\n", f"b:{TWO}\n# a:{ONE}\n"),
+    ],
+)
+def test_a_key_is_taken_out(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "ring"
+    path.write_text(before)
+
+    keyfile.take_out(path, ["a"])
+
+    assert path.read_text() == after
+
+
+def test_whoever_reads_meanwhile_reads_the_one_or_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    path.write_text(f"a:{ONE}\n")
+    ended = Event()
+
+    def read() -> int:
+        seen = 0
+        while not ended.is_set():
+            seen += "a" in keyfile.read(path)
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for _ in range(50):
+            keyfile.take_out(path, [keyfile.put_in_front(path, ())])
+        ended.set()
+    assert reading.result() > 0
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    target, path = tmp_path / "mounted" / "ring", tmp_path / "ring"
+    target.parent.mkdir()
+    target.write_text(f"a:{ONE}\n")
+    path.symlink_to(target)
+
+    name = keyfile.put_in_front(path, ())
+
+    assert path.is_symlink()
+    assert list(keyfile.read(target)) == [name, "a"]
+
+
+def test_a_file_that_cannot_be_replaced_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / ("k" * 250)  # there is no longer name for another one beside it
+    path.write_text(f"a:{ONE}\n")
+
+    with pytest.raises(
+        BadKeys, match=r"^cannot replace .* \(File name too long\): run this as its owner, or change it by hand"
+    ):
+        keyfile.put_in_front(path, ())
+
+    assert path.read_text() == f"a:{ONE}\n"
 
 
 # ---------------------------------------------------------------- where keys come from

@@ -1,0 +1,102 @@
+"""Workspaces: made, found and put on a plan by whoever runs the gateway; named by their admins."""
+
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from resolvers.callers import digest_handle, read_workspace
+from resolvers.context import Context
+from resolvers.errors import Refused, UserErrorCode
+from resolvers.integrations import require_name, wake
+from storage import integrations, workspaces
+from storage.database import Database
+from storage.identifiers import uuid7
+from storage.shapes import IntegrationStatus, Plan
+from storage.tables import Integration, Workspace
+
+
+async def rename_workspace(context: Context, name: str) -> Workspace:
+    """Its name, as people see it; commands and sign-ins go on to find it by what it was first called."""
+    name = require_name(name, ("name",))
+    async with context.database.session(context.workspace) as session:
+        return await workspaces.change(context.database, session, context.workspace, name=name)
+
+
+# ---------------------------------------------------------------- by whoever runs the gateway
+
+
+async def create_workspace(database: Database, name: str, plan: Plan) -> Workspace:
+    """A new workspace. Raises Refused where there is one that was called so."""
+    name = require_name(name, ("name",))
+    made = Workspace(id=uuid7(), name=name, handle=name, plan=plan.value)
+    try:
+        async with database.session(made.id) as session:
+            await workspaces.add(session, made, digest_handle(name))
+    except IntegrityError as error:
+        message = f"There is a workspace {name} already: `crosswalk workspaces list` shows it."
+        raise Refused(UserErrorCode.BAD_INPUT, message, ("name",)) from error
+    return made
+
+
+async def list_workspaces(database: Database) -> list[Workspace]:
+    """All of them, the oldest first: one statement each, for each is seen from inside only."""
+    found = [row["workspace_id"] for row in await database.lookup(workspaces.ALL, {})]
+    rows = [await get_workspace(database, each) for each in found]
+    return sorted((row for row in rows if row), key=lambda row: (row.created_at, row.id))
+
+
+async def get_workspace(database: Database, id: UUID) -> Workspace | None:
+    """One of them."""
+    async with database.session(id) as session:
+        return await session.get(Workspace, id)
+
+
+async def find_workspace(database: Database, wanted: str) -> Workspace:
+    """The one of that handle or id; else the only one of that name. Raises Refused."""
+    values = {"digest": digest_handle(wanted), "id": read_workspace(wanted)}
+    found = [
+        await get_workspace(database, row["workspace_id"]) for row in await database.lookup(workspaces.FIND, values)
+    ]
+    found = found or [one for one in await list_workspaces(database) if one.name.casefold() == wanted.casefold()]
+    if len(found) == 1 and found[0]:
+        return found[0]
+    number = "several workspaces have" if found else "no workspace has"
+    message = f"{number} the name {wanted}: `crosswalk workspaces list` shows all, with their ids."
+    raise Refused(UserErrorCode.NOT_FOUND, message, ("workspace",))
+
+
+async def change_plan(context: Context, plan: Plan) -> tuple[Workspace, list[Integration], list[Integration]]:
+    """The workspace, the integrations that are paused because the plan does not include them, and those that it resumes.
+
+    The oldest come first where there is no room for all. Nothing is deleted; runs under way wait after their page.
+    """
+    offer, kept = context.services.plans[plan], 0
+    held, freed = list[Integration](), list[Integration]()
+    async with context.database.session(context.workspace) as session:
+        await workspaces.lock(context.database, session, context.workspace)
+        changed = await workspaces.change(context.database, session, context.workspace, plan=plan.value)
+        for one in await integrations.find_all(session):
+            if one.status != IntegrationStatus.ACTIVE.value and not one.held_by_plan:
+                kept += one.status == IntegrationStatus.ERROR.value
+                continue
+            has_place = offer.includes(one.crm) and offer.has_room(kept + 1)
+            kept += has_place
+            if has_place and one.held_by_plan:
+                freed.append(await _free(context, session, one))
+            elif not has_place and not one.held_by_plan:
+                held.append(await _hold(session, one, plan))
+    return changed, held, freed
+
+
+async def _hold(session: AsyncSession, integration: Integration, plan: Plan) -> Integration:
+    message = f"Paused: the plan {plan.value} does not include it."
+    values = {"status": IntegrationStatus.PAUSED.value, "held_by_plan": True, "last_error": message}
+    return await integrations.change(session, integration.id, **values) or integration
+
+
+async def _free(context: Context, session: AsyncSession, integration: Integration) -> Integration:
+    values = {"status": IntegrationStatus.ACTIVE.value, "held_by_plan": False, "last_error": None}
+    freed = await integrations.change(session, integration.id, **values)
+    await wake(context, session, integration.id)
+    return freed or integration

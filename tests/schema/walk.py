@@ -1,0 +1,127 @@
+"""Operations made from a schema by introspection: one for each field of its roots and each way to fill its arguments."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+)
+
+DEPTH = 3
+"""Objects within objects that are looked into."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A text, and the field of its root that it asks for."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Walk:
+    """`values` has what is tried for a type of argument, or for an argument by its name; of an input also by its fields."""
+
+    schema: GraphQLSchema
+    values: Mapping[str, Sequence[str]]
+
+    def operations(self, root: str) -> Iterator[Operation]:
+        """All of `query`, `mutation` or `subscription`."""
+        type_ = getattr(self.schema, f"{root}_type")
+        for name, field in type_.fields.items():
+            for arguments, depth in self.fill(field):
+                for fields in self.shapes(field, depth):
+                    yield Operation(name, f"{root} {{ {name}{spell(arguments, '()')}{fields} }}")
+
+    def shapes(self, field: GraphQLField, depth: int) -> list[str]:
+        """What is asked of a field of a root: one selection, or of an interface one for each kind of it."""
+        named = get_named_type(field.type)
+        if not isinstance(named, GraphQLInterfaceType):
+            return [self.select(field.type, depth)]
+        kinds = self.schema.get_possible_types(named)
+        return [f" {{ __typename id ... on {kind.name}{self.select(kind, depth - 1)} }}" for kind in kinds]
+
+    def fill(self, field: GraphQLField) -> Iterator[tuple[dict[str, str], int]]:
+        """Arguments, and how deep to look: the required ones alone with each of their values; then each other one beside
+        them, where only what comes first differs."""
+        required = {name: self.tries(name, arg.type) for name, arg in field.args.items() if is_required_argument(arg)}
+        usual = {name: tries[0] for name, tries in required.items()}
+        few = {"first": "2"} if "first" in field.args else {}
+        for combined in product(*required.values()):
+            yield {**few, **dict(zip(required, combined, strict=True))}, DEPTH
+        for name, argument in field.args.items():
+            if name not in required:
+                for value in self.tries(name, argument.type):
+                    yield {**usual, name: value}, 1
+
+    def tries(self, name: str, type_: Any) -> list[str]:
+        """Values of an argument or of a field of an input."""
+        if isinstance(type_, GraphQLNonNull):
+            return self.tries(name, type_.of_type)
+        if isinstance(type_, GraphQLList):
+            return [f"[{value}]" for value in self.tries(name, type_.of_type)]
+        if name in self.values and is_leaf_type(type_):
+            return list(self.values[name])
+        if isinstance(type_, GraphQLInputObjectType):
+            return list(self.inputs(type_))
+        if isinstance(type_, GraphQLEnumType):
+            return [*type_.values][:2]
+        return list(self.values[type_.name])
+
+    def inputs(self, type_: GraphQLInputObjectType) -> Iterator[str]:
+        """Each of its fields beside the required ones; a field of its own type is left out."""
+        required = {
+            name: self.tries(name, field.type)
+            for name, field in type_.fields.items()
+            if isinstance(field.type, GraphQLNonNull)
+        }
+        for combined in product(*required.values()):
+            yield spell(dict(zip(required, combined, strict=True)))
+        usual = {name: tries[0] for name, tries in required.items()}
+        for name, field in type_.fields.items():
+            if name not in required and get_named_type(field.type) is not type_:
+                for value in self.tries(name, field.type):
+                    yield spell({**usual, name: value})
+
+    def select(self, type_: Any, depth: int) -> str:
+        """All fields of a type that need no argument but one we have, so many objects deep."""
+        named = get_named_type(type_)
+        if is_leaf_type(named):
+            return ""
+        if isinstance(named, GraphQLInterfaceType):
+            return " { __typename id }"
+        assert isinstance(named, GraphQLObjectType)
+        within = depth if named.name.endswith(("Connection", "Edge", "Payload")) else depth - 1
+        shown = [
+            f"{name}{self.usual(field)}{self.select(field.type, within)}"
+            for name, field in named.fields.items()
+            if is_leaf_type(get_named_type(field.type)) or within > 0
+        ]
+        return f" {{ __typename {' '.join(shown)} }}"
+
+    def usual(self, field: GraphQLField) -> str:
+        """The arguments of a field within: what is required, and of a list its first."""
+        given = {name: self.tries(name, arg.type)[0] for name, arg in field.args.items() if is_required_argument(arg)}
+        if "first" in field.args:
+            given["first"] = "2"
+        return spell(given, "()")
+
+
+def spell(values: Mapping[str, str], brackets: str = "{}") -> str:
+    """An input, or in other brackets the arguments of a field."""
+    if not values and brackets == "()":
+        return ""
+    return f"{brackets[0]}{', '.join(f'{name}: {value}' for name, value in values.items())}{brackets[1]}"
