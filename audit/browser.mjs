@@ -56,9 +56,16 @@ try {
 
   await page.locator(".graphiql-execute-button").click(); // stops watching
   await open("People");
+  await page.locator(".graphiql-editor-tools button", { hasText: "Headers" }).click();
+  await editor(".graphiql-editor-tool > :last-child", JSON.stringify({ "X-Secret": "not to be kept" }));
   await run("People");
   await shows('"Ava Rodriguez"');
   console.log("GraphiQL: a query shows people with their organization, deals and activities");
+
+  const kept = await page.evaluate(() => JSON.stringify(window.localStorage));
+  if (!kept.includes("query People")) failure ??= "the browser's storage has no history";
+  if (kept.includes("not to be kept")) failure ??= "the browser's storage has kept a header";
+  else console.log("GraphiQL: headers are not kept in the browser's storage");
 } catch (error) {
   failure ??= error.message;
 } finally {

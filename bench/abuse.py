@@ -79,7 +79,7 @@ def measure_attack(address: Gateway, name: str, key: str) -> dict[str, Any]:
         "perSecond": round(count / seconds),
         "cpuMs": round(1000 * cpu / count, 3),
         "cpuShare": round(cpu / seconds, 3),
-        "megabytes": round((peak.bytes - memory) / 1e6, 1),
+        "megabytes": round(max(0, peak.bytes - memory) / 1e6, 1),
         "waited": round(waited / seconds, 3),
         "medianMs": [round(each, 2) for each in median],
         "p95Ms": [round(each, 2) for each in p95],

@@ -26,9 +26,9 @@ WIDE = 200
 """Columns: an id that is cut is of no use."""
 
 workspaces = typer.Typer(
-    help="The tenants: make one, list them, change what one has subscribed to.", no_args_is_help=True
+    help="The tenants: make, list, change plan.", no_args_is_help=True
 )
-keys = typer.Typer(help="API keys: what programs call the gateway with.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
 
 Workspace = Annotated[str, typer.Argument(help="The name it was made with, or its id.", show_default=False)]
 InWorkspace = Annotated[

@@ -134,7 +134,7 @@ def rotate_keys_command(
         typer.Option(metavar="ID", help="Only drop the credentials whose key is lost: connect those accounts again."),
     ] = None,
 ) -> None:
-    """Seal all stored credentials with another key, while gateways and workers run.
+    """Seal the stored credentials with a new key, while all runs.
 
     Where CROSSWALK_KEYS (or CROSSWALK_DATA) has a file with one key, a new one is put in front of it. Where there are
     several, the first one is taken: it was put there by hand. Killed in the middle, it is run again.

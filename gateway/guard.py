@@ -200,12 +200,13 @@ class Guard(HttpToolsProtocol):
             self.refuse(400, ErrorCode.BAD_INPUT, "This is no request of HTTP/1.1.")
 
     def refuse(self, status: int, code: ErrorCode, message: str) -> None:
-        """Answers before the application does, if it has not begun to, and closes the connection."""
+        """Answers before the application does, unless that has begun to, and closes the connection."""
         self._stop_waiting()
+        is_answered = self.cycle.response_started if self.is_busy else self.has_head
         if self.is_busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if not self.is_busy or not self.cycle.response_started:
+        if not is_answered:
             self.transport.write(render_refusal(status, error_body(code, message)))
         self.transport.close()
 

@@ -29,7 +29,7 @@ QUIET = (
 )
 """Libraries whose everyday news is nobody's."""
 
-WIRE: Final = frozenset({"uvicorn.access", "websockets", "httpx", "httpcore"})
+WIRE: Final = frozenset({"uvicorn.access", "uvicorn.error", "websockets", "httpx", "httpcore"})
 """Those that would also write down addresses, headers and messages, with the tokens in them: at no level."""
 
 REFUSALS: Final = frozenset(

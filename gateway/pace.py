@@ -29,12 +29,12 @@ class Pace:
         self._settled: dict[str, float] = {}
         """Caller -> when all of its refusals will be made up for, a step each."""
 
-    def count(self, name: str) -> None:
-        """That caller was refused."""
+    def count(self, name: str, times: int = 1) -> None:
+        """That caller was refused; `times` is how many others cost as much as this one did."""
         now = time.monotonic()
         if len(self._settled) >= KEPT:
             self._settled = {each: until for each, until in self._settled.items() if until > now}
-        self._settled[name] = max(self._settled.get(name, now), now) + self._step
+        self._settled[name] = max(self._settled.get(name, now), now) + times * self._step
 
     async def wait(self, name: str) -> None:
         """Until it is that caller's turn. Raises Overdue."""

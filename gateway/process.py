@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,11 +15,10 @@ from connectors.http import Http, open_http
 from connectors.oauth import App
 from connectors.registry import CONNECTORS
 from gateway.logs import bind_caller
-from gateway.oidc import Issuer
 from gateway.settings import Settings, read_variables
 from gateway.watch import Watch
 from resolvers.budgets import Budgets, Limits
-from resolvers.callers import Caller, Callers, digest_handle
+from resolvers.callers import Caller, Callers, Verifier, digest_handle
 from resolvers.context import Context, Services
 from resolvers.crm import Payloads
 from resolvers.plans import SHIPPED, read_plans
@@ -173,7 +173,7 @@ async def make_services(
             seconds=settings.max_seconds,
             introspection=settings.introspection,
         ),
-        budgets=Budgets(settings.cost_budget, settings.cost_per_second),
+        budgets=Budgets(settings.budget, settings.cost_per_second),
         public_url=settings.address,
         missing_settings={} if settings.crosswalk_sandbox else find_missing(),
         apps=apps,
@@ -183,11 +183,11 @@ async def make_services(
     )
 
 
-def make_issuer(settings: Settings, http: Http) -> Issuer | None:
-    """Whose tokens are taken, where that is set."""
+def make_issuer(settings: Settings, http: Http) -> Verifier | None:
+    """Whose tokens are taken, where that is set: what reads them takes 3 MB, and is loaded only there."""
     if not settings.oidc_issuer or not settings.oidc_audience:
         return None
-    return Issuer(
+    issuer: Verifier = importlib.import_module("gateway.oidc").Issuer(
         http=http,
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
@@ -195,6 +195,7 @@ def make_issuer(settings: Settings, http: Http) -> Issuer | None:
         email_claim=settings.oidc_email_claim,
         role_claim=settings.oidc_role_claim,
     )
+    return issuer
 
 
 def load_keyring(settings: Settings) -> Keyring:

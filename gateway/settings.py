@@ -163,8 +163,8 @@ class Settings(BaseSettings):
     cost_per_second: Annotated[int, Field(ge=1)] = Field(
         1_000, description="1 or more: what each caller's budget regains in a second"
     )
-    cost_budget: Annotated[int, Field(ge=1)] = Field(
-        50_000, description="1 or more, at least MAX_COST: what each caller may spend at once"
+    cost_budget: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="MAX_COST or more: what each caller may spend at once; five times MAX_COST when not set"
     )
     max_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         30, description="1 to 3600: how long an operation may take, its SQL included"
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
             raise misfit("host", self.host)
         if self.oidc_issuer and not self.oidc_audience:
             raise misfit("oidc_audience", "nothing")
-        if self.cost_budget < self.max_cost:
+        if self.budget < self.max_cost:
             raise misfit("cost_budget", self.cost_budget)
         return self
 
@@ -229,6 +229,11 @@ class Settings(BaseSettings):
     def is_open(self) -> bool:
         """Whoever reaches the listener without a credential is the admin of the demo workspace."""
         return self.crosswalk_sandbox and is_loopback(self.host)
+
+    @property
+    def budget(self) -> int:
+        """What each caller may spend at once."""
+        return self.cost_budget or 5 * self.max_cost
 
     @property
     def address(self) -> str:

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
@@ -178,31 +180,64 @@ def find_authorization(payload: Mapping[str, Any], header: str | None) -> str | 
     return str(given[0]) if given else header
 
 
-async def until_over(stream: AsyncIterator[str], over: asyncio.Future[str]) -> AsyncGenerator[str]:
-    """The events of a stream, until it ends or its credential does; that is told as its last event."""
-    step: asyncio.Future[str | None] | None = None
-    try:
-        while True:
-            step = asyncio.ensure_future(_next(stream))
-            both: set[asyncio.Future[Any]] = {step, over}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if over.done():
-                step.cancel()
-                with suppress(asyncio.CancelledError):
-                    await step
-                extensions = {"code": ErrorCode.UNAUTHENTICATED.value}
-                answer = orjson.dumps({"errors": [{"message": over.result(), "extensions": extensions}]}).decode()
-                yield f"event: next\ndata: {answer}\n\nevent: complete\n\n"
-                return
-            event = step.result()
-            if event is None:
-                return
-            yield event
-    finally:
-        over.cancel()
-        if step:  # the client is gone: so is whatever still waits for the next event
-            step.cancel()
+class EventStream(StreamingResponse):
+    """The events of a subscription, until it ends or its credential does, which is told as its last event.
+
+    `source` is what the events are made of. All is closed when the client goes: Starlette and Strawberry would leave it to
+    the collector of garbage, and until then it would go on.
+    """
+
+    def __init__(
+        self,
+        events: AsyncGenerator[str],
+        source: AsyncGenerator[Any],
+        over: Callable[[], Coroutine[Any, Any, str]],
+        held: AbstractContextManager[None],
+        headers: Mapping[str, str],
+    ) -> None:
+        self._relayed = self._relay()
+        super().__init__(self._relayed, headers=headers)
+        self._events, self._source, self._over, self._held = events, source, over, held
+        self._step: asyncio.Task[str | None] | None = None
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self._relayed.aclose()
+                if self._step:
+                    await stop(self._step)
+                await self._events.aclose()
+                await self._source.aclose()
+
+    async def _relay(self) -> AsyncGenerator[str]:
+        over = asyncio.create_task(self._over())
+        try:
+            while True:
+                self._step = asyncio.create_task(take(self._events))
+                both: set[asyncio.Future[Any]] = {self._step, over}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                if over.done():
+                    extensions = {"code": ErrorCode.UNAUTHENTICATED.value}
+                    answer = orjson.dumps({"errors": [{"message": over.result(), "extensions": extensions}]}).decode()
+                    yield f"event: next\ndata: {answer}\n\nevent: complete\n\n"
+                    return
+                event = self._step.result()
+                if event is None:
+                    return
+                yield event
+        finally:
+            over.cancel()
 
 
-async def _next(stream: AsyncIterator[str]) -> str | None:
-    return await anext(stream, None)
+async def take(events: AsyncGenerator[str]) -> str | None:
+    """The next one; None after the last."""
+    return await anext(events, None)
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Ends it, and waits until it has ended."""
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,12 +1,12 @@
 """The GraphQL view: Strawberry's, made to follow GraphQL over HTTP, with the contract's codes in every error."""
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
@@ -27,7 +27,7 @@ from typing_extensions import override
 from gateway import graphiql
 from gateway.edge import error_body
 from gateway.pace import Overdue, Pace
-from gateway.streams import CROWDED, Socket, Streams, until_over
+from gateway.streams import CROWDED, EventStream, Socket, Streams
 from resolvers.callers import Caller
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, Unauthenticated
@@ -38,6 +38,9 @@ PROTOCOLS: Final = (GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL)  # the 
 ALLOWED: Final = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
 DRAINED: Final = 16
 """So many times the limit of a body is read and dropped, so that the client gets to read why it is refused."""
+
+READ: Final = 5
+"""Refusals that cost as much as one of a body that was read to be dropped."""
 
 NO_STREAM: Final = (
     "A subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, "
@@ -144,7 +147,7 @@ class View(GraphQL[Context, None]):
         try:
             return await super().run(request, context, root_value)
         except HTTPException as error:
-            self.pace.count(name_caller(request))
+            self.pace.count(name_caller(request), READ if error.status_code == 413 else 1)
             return refuse(request, error.status_code, error.reason)
         except Overdue as error:
             return refuse(request, 429, str(error))
@@ -236,6 +239,8 @@ class View(GraphQL[Context, None]):
             request, request_adapter, request_data, context, root_value, sub_response
         )
         sub_response.media_type = media_type(request)
+        if isinstance(result, AsyncGenerator):
+            request.state.source = result
         if is_request_error(result):
             self.pace.count(name_caller(request))
             extensions = result.errors[0].extensions or {}
@@ -297,14 +302,9 @@ class View(GraphQL[Context, None]):
         headers: Mapping[str, str],
     ) -> Response:
         callers, authorization = request.app.state.process.services.callers, request.headers.get("authorization")
-        caller = request.state.caller
+        caller, source = request.state.caller, request.state.source
         if not self.streams.has_room(caller):
             raise HTTPException(429, CROWDED)
-
-        async def guarded() -> AsyncIterator[str]:
-            with self.streams.hold(caller):
-                over = asyncio.ensure_future(callers.outlive(authorization, caller))
-                async for event in until_over(stream(), over):
-                    yield event
-
-        return await super().create_streaming_response(request, guarded, sub_response, headers)
+        events = cast("AsyncGenerator[str]", stream())
+        over = partial(callers.outlive, authorization, caller)
+        return EventStream(events, source, over, self.streams.hold(caller), {**sub_response.headers, **headers})

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 
 KEPT = 10_000
 """Callers that are remembered. Who has not asked for the longest is forgotten, and has a full budget again by then."""
@@ -35,24 +35,28 @@ class Budgets:
 
     def left(self, name: str) -> int:
         """Below 0 after more was spent than there was."""
-        return int(self._read(name) // 1)
+        return floor(self._read(name, self._clock()))
 
     def take(self, name: str, cost: int) -> int:
         """Takes it and gives 0; or, where less is left, takes nothing and gives the seconds until there is enough."""
-        missing = cost - self._read(name)
-        if missing > 0:
-            return ceil(missing / self.per_second)
-        self.spend(name, cost)
+        now = self._clock()
+        left = self._read(name, now) - cost
+        if left < 0:
+            return ceil(-left / self.per_second)
+        self._write(name, left, now)
         return 0
 
     def spend(self, name: str, cost: int) -> None:
         """Takes it, whether it is there or not; below 0, gives it back."""
-        left = min(self._read(name) - cost, self.limit)
+        now = self._clock()
+        self._write(name, min(self._read(name, now) - cost, self.limit), now)
+
+    def _read(self, name: str, now: float) -> float:
+        left, moment = self._left.get(name, (self.limit, now))
+        return min(left + (now - moment) * self.per_second, self.limit)
+
+    def _write(self, name: str, left: float, now: float) -> None:
         self._left.pop(name, None)  # so that the last to ask is the last in line
-        self._left[name] = left, self._clock()
+        self._left[name] = left, now
         if len(self._left) > KEPT:
             del self._left[next(iter(self._left))]
-
-    def _read(self, name: str) -> float:
-        left, moment = self._left.get(name, (self.limit, 0.0))
-        return min(left + (self._clock() - moment) * self.per_second, self.limit)

@@ -1,12 +1,11 @@
 """Members: people who work in a workspace, invited by a link that whoever invites them sends."""
 
+import importlib
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
-
-from email_validator import EmailNotValidError, validate_email
 
 from resolvers.callers import digest_secret
 from resolvers.context import Context, Services
@@ -88,9 +87,11 @@ def _known(context: Context, member: Member | None) -> Member:
 
 def check_email(email: str) -> str:
     """In lower case, as members are found by it. No name server is asked. Raises Refused."""
+    addresses = importlib.import_module("email_validator")  # 2 MB, for what is seldom done
     try:
-        return validate_email(email.strip(), check_deliverability=False, test_environment=True).normalized.lower()
-    except EmailNotValidError as error:
+        checked = addresses.validate_email(email.strip(), check_deliverability=False, test_environment=True)
+        return str(checked.normalized.lower())
+    except addresses.EmailNotValidError as error:
         raise Refused(UserErrorCode.BAD_INPUT, f"That is no e-mail address: {error}", ("email",)) from error
 
 

@@ -81,8 +81,8 @@ class Size:
         if self.ids is not None:
             ids = self.ids.read(variables)
             return len(ids) if isinstance(ids, list) else 1
-        sizes = [each.read(variables) for each in self.pages]
-        return max((read_size(each) for each in sizes if each is not None), default=self.usual)
+        sizes = [read_size(size) for each in self.pages if (size := each.read(variables)) is not None]
+        return max(sizes) if sizes else self.usual
 
 
 ONE: Final = Size(1)
@@ -115,13 +115,13 @@ class Item:
 
     def is_met(self, variables: Mapping[str, Any]) -> bool:
         """Whether the conditions let it through."""
-        return all((given.read(variables) is True) is wanted for given, wanted in self.when)
+        return False not in [(given.read(variables) is True) is wanted for given, wanted in self.when]
 
     def ask(self, variables: Mapping[str, Any]) -> int:
         """The cost of asking, whatever is found."""
         if not self.extras:
             return self.cost
-        return self.cost + sum(extra for given, extra in self.extras if given.read(variables) is not None)
+        return self.cost + sum([extra for given, extra in self.extras if given.read(variables) is not None])
 
     def find(self, variables: Mapping[str, Any]) -> int:
         """What each object that is found may cost."""
@@ -136,9 +136,10 @@ class Item:
 
     def count(self, objects: Objects, variables: Mapping[str, Any], failed: bool) -> int:
         """What it has cost, by the objects in the answer that it was asked of."""
-        if self.key == ANY:
+        key = self.key
+        if key == ANY:
             return len(objects) * self.reckon(variables)
-        values = [each[self.key] for each in objects if self.key in each]
+        values = [each[key] for each in objects if key in each]
         if not values or (self.when and not self.is_met(variables)):
             return 0
         cost = len(values) * self.ask(variables)

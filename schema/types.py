@@ -28,7 +28,7 @@ class Unified(Row):
         row = await get_user(info.context, self.row.owner_integration_id, self.row.owner_external_id)
         return CrmUser(row=row) if row else None
 
-    @field("The records of CRMs that it is made of.")
+    @field("The records of CRMs that it is made of.", size=2)
     async def sources(self, info: Info) -> list[SourceRecord]:
         return [SourceRecord.of(row) for row in await list_sources(info.context, self.row.id)]
 

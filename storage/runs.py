@@ -182,7 +182,8 @@ async def request(
 ) -> tuple[SyncRun, bool]:
     """The run that covers what is asked for, and whether it is new.
 
-    `asked_by` is who or what, and which member. A queued run of the kind and scope that covers fewer types is widened: there is one of each in the queue.
+    `asked_by` is who or what, and which member. A queued run of the kind and scope that covers fewer types is widened: there
+    is one of each in the queue.
     """
     values: dict[str, Any] = {
         "id": uuid7(),

@@ -204,8 +204,8 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
         admin.execute("insert into workspace (id, name, plan, created_at) values (%s, 'B', 'FREE', now())", (theirs,))
         admin.execute(
             "insert into integration (id, workspace_id, crm, display_name, status, credential_kind, scopes, record_types,"
-            " watermarks, created_at, updated_at)"
-            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', now(), now())",
+            " watermarks, held_by_plan, created_at, updated_at)"
+            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', false, now(), now())",
             (integration, theirs),
         )
         admin.execute(
@@ -477,8 +477,12 @@ def test_one_that_waits_is_left(stage: Stage) -> None:
 
 
 def test_without_an_oauth_client(stage: Stage) -> None:
-    nothing = {"PIPEDRIVE_CLIENT_SECRET": ""}
-    with gateway(stage.folder, stage.database, stage.crm, "--no-worker", **nothing) as opened:
+    address = f"{stage.crm.address}/pipedrive"
+    alone = {"CROSSWALK_SANDBOX": "0", "PIPEDRIVE_API_URL": address, "PIPEDRIVE_OAUTH_URL": address}
+    nothing = {**alone, "PIPEDRIVE_CLIENT_SECRET": ""}
+    secret = stage.gateway.do("createApiKey", "secret", name="admin", role="ADMIN")["secret"]
+    with gateway(stage.folder, stage.database, stage.crm, "--no-worker", **nothing) as nobody:
+        opened = nobody.by(secret)
         platform = "{ crmPlatforms { crm isConfigured missingSettings callbackUrl } }"
         assert opened.ask(platform)["crmPlatforms"] == [
             {

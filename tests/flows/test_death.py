@@ -81,10 +81,13 @@ def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
 
 def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: Workers) -> None:
     """Between two pages. What it still has in its hands is not written: the run is another's by now."""
-    stage.crm.disturb(**HASTE, latencyMs=500)
     workers.start("one")
-    run = stage.gateway.start(stage.gateway.connect())
+    integration = stage.gateway.connect()
+    stage.crm.disturb(**HASTE, latencyMs=3000)  # for as long as the other one needs to come up
+    run = stage.gateway.start(integration)
+    stage.gateway.wait(run, "RUNNING")
     workers.start("two")
+    stage.crm.disturb(**HASTE, latencyMs=500)
     wait_for_more(stage, run, 0)
     wait_until(lambda: not workers.is_writing("one"))
     workers.signal("one", signal.SIGSTOP)

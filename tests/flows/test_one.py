@@ -19,7 +19,7 @@ BROKEN = 4
 WATCH = "subscription($r: ID!) { syncProgress(syncRunId: $r) { status progress recordsCreated recordsFailed } }"
 
 PEOPLE = """
-query($after: String) { list: contacts(first: 50, after: $after, archived: INCLUDE) {
+query($after: String) { list: contacts(first: 10, after: $after, archived: INCLUDE) {
   pageInfo { hasNextPage endCursor }
   nodes {
     kind

@@ -118,9 +118,10 @@ class Onlooker:
 
 
 def spellings(secret: str) -> set[bytes]:
-    """How a text may be written down."""
+    """How a text may be written down, or the end of it where it is cut."""
     plain = secret.encode()
-    return {plain, quote(secret, safe="").encode(), plain.hex().encode(), base64.b64encode(plain).rstrip(b"=")}
+    ways = {plain, quote(secret, safe="").encode(), plain.hex().encode(), base64.b64encode(plain).rstrip(b"=")}
+    return ways | {secret[-16:].encode()}
 
 
 def find(places: Mapping[str, bytes], *texts: bytes) -> set[tuple[str, bytes]]:

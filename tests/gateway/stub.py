@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
@@ -16,7 +15,7 @@ from gateway import oauth
 from gateway.edge import list_middleware, show_fault
 from gateway.guard import Limits, bear
 from gateway.pace import Pace
-from gateway.serve import configure, listen
+from gateway.serve import Server, configure, listen
 from gateway.streams import Streams
 from gateway.view import View
 from resolvers.callers import Caller, Callers
@@ -48,17 +47,14 @@ class Mutation:
 @strawberry.type
 class Subscription:
     @strawberry.subscription
-    async def count(self, to: int) -> AsyncGenerator[int]:
-        for number in range(to):
-            yield number
-
-    @strawberry.subscription
-    async def wait(self, info: strawberry.Info[Context]) -> AsyncGenerator[int]:
-        """One answer, and nothing more until somebody ends it, which `Process.ended` tells."""
+    async def count(self, info: strawberry.Info[Context], to: int, waits: bool = False) -> AsyncGenerator[int]:
+        """So many numbers; and then, if it `waits`, nothing until somebody ends it. `Process.ended` tells its end."""
         services: Any = info.context.services
         try:
-            yield 0
-            await asyncio.Event().wait()
+            for number in range(to):
+                yield number
+            if waits:
+                await asyncio.Event().wait()
         finally:
             services.ended.set()
 
@@ -102,8 +98,12 @@ async def serve(app: Starlette, limits: Limits | None = None, stall_seconds: flo
     with listen("127.0.0.1", 0) as listener:
         if stall_seconds:
             bear(listener, stall_seconds)
-        server = uvicorn.Server(configure(app, MAX_BODY, limits or Limits()))
+        ready = asyncio.Event()
+        server = Server(configure(app, MAX_BODY, limits or Limits()), ready.set)
         task = asyncio.create_task(server.serve([listener]))
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        await task
+        try:
+            await ready.wait()
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task

@@ -13,6 +13,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
+from gateway.pace import Pace
+from gateway.streams import Streams
 from tests.gateway.stub import MAX_BODY, create_app, serve
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -109,3 +111,100 @@ async def test_whoever_sends_too_much_gets_to_read_why(port: int) -> None:
         answer = await client.post(f"http://127.0.0.1:{port}/graphql", content=body, headers=headers)
     assert answer.status_code == 413
     assert answer.json()["errors"][0]["extensions"] == {"code": "TOO_COMPLEX"}
+
+
+# ---------------------------------------------------------------- sockets of no use, and too many
+
+WAITING = "subscription { count(to: 1, waits: true) }"
+
+
+async def find_end(socket: ClientConnection) -> tuple[int, str]:
+    """Code and reason with which the other side closes it, without another message."""
+    async with asyncio.timeout(10):
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+async def test_a_socket_that_does_not_say_who_it_is_is_closed() -> None:
+    async with serve(create_app(streams=Streams(init_seconds=0.1))) as port, dial(port, PROTOCOL) as socket:
+        assert (await find_end(socket))[0] == 4408
+
+
+async def test_a_socket_without_a_credential_where_one_is_needed_is_closed() -> None:
+    async with serve(create_app(is_open=False)) as port, dial(port, PROTOCOL) as socket:
+        await say(socket, {"type": "connection_init"})
+        code, reason = await find_end(socket)
+    assert code == 4403
+    assert "credential" in reason
+
+
+async def test_a_socket_that_nobody_uses_is_closed_and_one_with_an_operation_stays() -> None:
+    async with (
+        serve(create_app(streams=Streams(idle_seconds=0.2))) as port,
+        dial(port, PROTOCOL) as used,
+        dial(port, PROTOCOL) as unused,
+    ):
+        for socket in (used, unused):
+            await say(socket, {"type": "connection_init"})
+        await say(used, subscribe("1", WAITING))
+        await hear(used, 2)
+        await hear(unused, 1)
+        assert (await find_end(unused))[0] == 1000
+        await say(used, {"type": "ping"})
+        assert await hear(used, 1) == [{"type": "pong"}]
+        await say(used, {"type": "complete", "id": "1"})
+        assert (await find_end(used))[0] == 1000
+
+
+async def test_a_caller_has_so_many_streams_at_once_and_no_more() -> None:
+    body, headers = {"query": WAITING}, {"accept": "text/event-stream"}
+    async with (
+        serve(create_app(streams=Streams(most=2))) as port,
+        httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as client,
+        dial(port, PROTOCOL) as more,
+    ):
+        async with client.stream("POST", "/graphql", json=body, headers=headers), dial(port, PROTOCOL) as socket:
+            await say(socket, {"type": "connection_init"})
+            await hear(socket, 1)
+            refused = await client.post("/graphql", json=body, headers=headers)
+            assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (429, "THROTTLED")
+            await say(more, {"type": "connection_init"})
+            assert (await find_end(more))[0] == 1013
+        async with dial(port, PROTOCOL) as socket:
+            await say(socket, {"type": "connection_init"})
+            assert await hear(socket, 1) == [{"type": "connection_ack"}]
+
+
+async def test_a_subscription_by_event_stream_ends_when_its_client_goes() -> None:
+    app = create_app()
+    body, headers = {"query": WAITING}, {"accept": "text/event-stream"}
+    async with serve(app) as port, httpx.AsyncClient(trust_env=False) as client:
+        async with client.stream("POST", f"http://127.0.0.1:{port}/graphql", json=body, headers=headers) as answer:
+            lines = answer.aiter_lines()
+            assert [await anext(lines), await anext(lines)] == ["event: next", 'data: {"data":{"count":0}}']
+            assert not app.state.process.ended.is_set()
+        async with asyncio.timeout(10):
+            await app.state.process.ended.wait()
+
+
+async def test_operations_over_a_socket_that_are_refused_come_at_their_pace_too() -> None:
+    pace = Pace(per_second=1, at_once=1, longest=0.01)
+    async with serve(create_app(pace=pace)) as port, dial(port, PROTOCOL) as socket:
+        await say(socket, {"type": "connection_init"})
+        await hear(socket, 1)
+        for name in ("1", "2"):
+            await say(socket, subscribe(name, "{ nothing }"))
+            assert [each["type"] for each in await hear(socket, 1)] == ["error"]
+        await say(socket, subscribe("3", "{ nothing }"))
+        assert (await find_end(socket))[0] == 1013
+
+
+async def test_a_page_of_an_origin_that_is_named_opens_a_websocket() -> None:
+    async with (
+        serve(create_app(origins=["https://app.example"])) as port,
+        dial(port, PROTOCOL, origin="https://app.example") as socket,
+    ):
+        await say(socket, {"type": "connection_init"})
+        assert await hear(socket, 1) == [{"type": "connection_ack"}]

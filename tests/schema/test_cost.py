@@ -85,7 +85,7 @@ DEALS = "deals(first: 4) { nodes { title } }"
         # what is dear
         ("{ contacts(first: 10) { totalCount } }", 1 + 10 + 10, 1 + 10 + 10),
         ('{ contacts(first: 10, search: "a") { nodes { name } } }', 10 + 1 + 10, 10 + 1 + 1),
-        ("{ contacts(first: 10) { nodes { sources { payload } } } }", 1 + 10 * (1 + 5 * (1 + 10)), 1 + 3 + 1 + 10),
+        ("{ contacts(first: 10) { nodes { sources { payload } } } }", 1 + 10 * (1 + 2 * (1 + 10)), 1 + 3 + 1 + 10),
         # what is asked for twice, and answered once
         (f"{{ contacts(first: 10) {{ nodes {{ ...a name {DEALS} }} }} }} fragment a on Contact {{ {DEALS} }}",
          1 + 10 * (1 + 1 + 4), 1 + 3 * (1 + 1) + 2),
