@@ -16,7 +16,7 @@ from gateway.app import create_app, create_worker
 from gateway.guard import Limits, bear, make_room, open_door
 from gateway.process import open_process
 from gateway.sandbox import running_sandbox
-from gateway.settings import Settings
+from gateway.settings import Settings, is_loopback
 from gateway.trouble import StartError
 from gateway.watch import Watch
 
@@ -94,6 +94,10 @@ def greet(settings: Settings) -> None:
     lines = [f"Crosswalk answers at {settings.address}/graphql"]
     if settings.crosswalk_sandbox:
         lines.append(f"  CRMs are simulated at http://127.0.0.1:{settings.sandbox_port}")
+    if not settings.is_open:
+        lines.append("  Every call needs a credential: see `crosswalk workspaces --help` and `crosswalk keys --help`.")
+    if not settings.public_url and not is_loopback(settings.host):
+        lines.append("  PUBLIC_URL is not set: consents and invitations would lead people to that address.")
     print(*lines, "  Ctrl-C stops it.", sep="\n", flush=True)  # noqa: T201 # for people, unlike the log
 
 

@@ -110,7 +110,9 @@ ABOUT = strawberry.argument(description="What is asked for.")
 
 @strawberry.type(description="What can be done. Each mutation takes one input and answers with a payload.")
 class Mutation(AccessMutation):
-    @mutation("Connects an account of a CRM; an account that is connected already is renewed.", role=Role.ADMIN)
+    @mutation(
+        "Connects an account of a CRM; an account that is connected already is renewed.", role=Role.ADMIN, cost=50
+    )
     async def connect(self, info: Info, input: Annotated[ConnectInput, ABOUT]) -> ConnectPayload:
         return await answer(info, ConnectPayload, _connect(info, input))
 
@@ -124,6 +126,7 @@ class Mutation(AccessMutation):
         "Asks the CRM whose account it is, and tells what it said in `health`. What is wrong there is no user error:"
         " the test itself was done.",
         role=Role.ADMIN,
+        cost=50,
     )
     async def test_integration(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
         return await answer(info, IntegrationPayload, _test(info, input))
