@@ -37,7 +37,6 @@ CONNECTIONS: Final = 4_000
 RESERVED: Final = 200
 """Descriptors of the process that are not for connections: the database's, the CRMs', files."""
 
-
 SETTLE: Final = "crosswalk.settle"
 """An ASGI extension of WebSockets: called without arguments once it is known who is there."""
 
