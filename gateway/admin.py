@@ -25,9 +25,7 @@ T = TypeVar("T")
 WIDE = 200
 """Columns: an id that is cut is of no use."""
 
-workspaces = typer.Typer(
-    help="The tenants: make, list, change plan.", no_args_is_help=True
-)
+workspaces = typer.Typer(help="The tenants: make, list, change plan.", no_args_is_help=True)
 keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
 
 Workspace = Annotated[str, typer.Argument(help="The name it was made with, or its id.", show_default=False)]

@@ -77,7 +77,9 @@ def test_a_taken_port_of_the_sandbox(tmp_path: Path) -> None:
 
 def test_a_host_that_is_not_loopback(tmp_path: Path) -> None:
     line = refused(run(tmp_path, "serve", "--host", "0.0.0.0", CROSSWALK_SANDBOX=1))  # noqa: S104 # refused
-    assert line.startswith("crosswalk: HOST: got '0.0.0.0', but takes an address or a name of this machine; only 127.0.0.1,")
+    assert line.startswith(
+        "crosswalk: HOST: got '0.0.0.0', but takes an address or a name of this machine; only 127.0.0.1,"
+    )
 
 
 def test_a_wrong_variable_and_one_that_nothing_reads(tmp_path: Path) -> None:
