@@ -1,10 +1,12 @@
-# The gateway in a container. As shipped it listens on loopback only, for it has no authentication yet; so for now it is
-# run in the host's network, by an ordinary user:
+# The gateway in a container, run by an ordinary user:
 #
 #   docker build -t crosswalk .
-#   docker run --rm --network host -v crosswalk:/data -e CROSSWALK_SANDBOX=1 crosswalk
+#   docker run --name crosswalk -p 8000:8000 -v crosswalk:/data -e PUBLIC_URL=https://crm.example crosswalk
+#   docker exec crosswalk python -m gateway workspaces create Acme --plan BUSINESS
+#   docker exec crosswalk python -m gateway keys create --workspace Acme --role ADMIN
 #
-# The embedded database keeps its files in /data; set DATABASE_URL to use a Postgres of your own.
+# The sandbox is for loopback only: --network host -e CROSSWALK_SANDBOX=1 -e HOST=127.0.0.1
+# The embedded database and the keys are in /data; set DATABASE_URL to use a Postgres of your own.
 
 FROM python:3.11-slim
 
@@ -23,7 +25,7 @@ COPY storage ./storage
 COPY sync ./sync
 COPY LICENSE NOTICE ./
 
-ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CROSSWALK_DATA=/data
+ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CROSSWALK_DATA=/data HOST=0.0.0.0
 USER crosswalk
 VOLUME /data
 EXPOSE 8000
