@@ -153,9 +153,9 @@ class Callers:
         return Caller(workspace_id=workspace, member_id=None, role=Role(key.role), key_id=key.id, expires_at=expires_at)
 
     async def _find_person(self, claims: Claims) -> Caller:
-        """A member by the e-mail address; without one, whoever the issuer gives a role."""
+        """A member, or else whoever the issuer gives a role."""
         workspace = await self._find_workspace(claims.workspace)
-        member = await self._find_member(workspace, claims.email)
+        member = await self._find_member(workspace, claims)
         if member and member.removed_at is not None:
             raise Unauthenticated("This person was removed from the workspace.")
         role = Role(member.role) if member else claims.role
@@ -178,15 +178,17 @@ class Callers:
         workspace: UUID = found[0]["workspace_id"]
         return workspace
 
-    async def _find_member(self, workspace: UUID, email: str | None) -> Member | None:
-        if not email:
+    async def _find_member(self, workspace: UUID, claims: Claims) -> Member | None:
+        """By the address; a token without one is of whoever last came with one under the same name of the issuer's, so that
+        leaving it out lifts neither a removal nor a smaller role."""
+        key = {"email": claims.email.lower()} if claims.email else {"subject": claims.subject}
+        values = {"workspace": workspace, "email": None, "subject": None, **key}
+        found = [Member(**row) for row in await self.database.fetch(workspace, members.BY_PERSON, values)]
+        if not found:
             return None
-        rows = await self.database.fetch(workspace, members.BY_EMAIL, {"workspace": workspace, "email": email.lower()})
-        if not rows:
-            return None
-        member = Member(**rows[0])
-        if member.joined_at is None and member.removed_at is None:
-            await members.note_joined(self.database, member)
+        member = min(found, key=lambda one: one.removed_at is None)
+        if member.removed_at is None and claims.email and member.subject != claims.subject:
+            await members.note_subject(self.database, member, claims.subject)
         return member
 
 

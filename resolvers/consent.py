@@ -18,7 +18,7 @@ from resolvers.accounts import Account, keep_account, make_integration, open_acc
 from resolvers.callers import Caller
 from resolvers.context import Context, Services
 from resolvers.errors import CODES, ConsentCode, Refused, Unknown, UserErrorCode
-from resolvers.integrations import check_name, require_integration, require_place
+from resolvers.integrations import check_name, require_included, require_integration, require_place
 from resolvers.returns import check_return
 from storage import consents, integrations
 from storage.identifiers import uuid7
@@ -53,6 +53,7 @@ async def connect(
         message = f"The integration is of {CONNECTORS[wanted.crm].label}: give that crm."
         raise Refused(UserErrorCode.BAD_INPUT, message, ("crm",))
     if api_token is not None:
+        await require_included(context, crm)
         account = await open_account(context, crm, api_token)
         return await keep_account(context, account, wanted=wanted.id if wanted else None, name=name), None
     app = require_app(context, CONNECTORS[crm])

@@ -137,6 +137,12 @@ async def update_integration(context: Context, *, integration_id: UUID, **change
     return await _change(context, integration, **values) if values else integration
 
 
+async def require_included(context: Context, crm: str) -> None:
+    """Raises Refused where the workspace's plan has no place for that CRM at all, before the CRM is asked anything."""
+    workspace = await get_row(context, "Workspace", context.workspace)
+    check_plan(context.services.plans, Plan(workspace.plan), crm, 1)
+
+
 async def require_place(
     context: Context, session: AsyncSession, crm: str, old: Integration | None, field: Sequence[str] = ("crm",)
 ) -> None:
@@ -152,6 +158,8 @@ async def require_place(
 async def pause_integration(context: Context, id: UUID) -> Integration:
     """No run starts, and the one under way waits after its page."""
     integration = await require_integration(context, id)
+    if integration.held_by_plan:  # now a person wants it so: no plan resumes it
+        return await _change(context, integration, held_by_plan=False, last_error=None)
     if integration.status == IntegrationStatus.PAUSED.value:
         return integration
     if integration.status != IntegrationStatus.ACTIVE.value:

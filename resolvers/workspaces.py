@@ -67,7 +67,8 @@ async def find_workspace(database: Database, wanted: str) -> Workspace:
 
 
 async def change_plan(context: Context, plan: Plan) -> tuple[Workspace, list[Integration], list[Integration]]:
-    """The workspace, the integrations that are paused because the plan does not include them, and those that it resumes.
+    """The workspace, the integrations that are paused because the plan does not include them, and those that it resumes, as
+    they were before.
 
     The oldest come first where there is no room for all. Nothing is deleted; runs under way wait after their page.
     """
@@ -76,27 +77,29 @@ async def change_plan(context: Context, plan: Plan) -> tuple[Workspace, list[Int
     async with context.database.session(context.workspace) as session:
         await workspaces.lock(context.database, session, context.workspace)
         changed = await workspaces.change(context.database, session, context.workspace, plan=plan.value)
-        for one in await integrations.find_all(session):
+        there = [Integration(**one.model_dump()) for one in await integrations.find_all(session)]  # changes expire rows
+        for one in there:
             if one.status != IntegrationStatus.ACTIVE.value and not one.held_by_plan:
                 kept += one.status == IntegrationStatus.ERROR.value
                 continue
             has_place = offer.includes(one.crm) and offer.has_room(kept + 1)
             kept += has_place
             if has_place and one.held_by_plan:
-                freed.append(await _free(context, session, one))
+                await _free(context, session, one)
+                freed.append(one)
             elif not has_place and not one.held_by_plan:
-                held.append(await _hold(session, one, plan))
+                await _hold(session, one, plan)
+                held.append(one)
     return changed, held, freed
 
 
-async def _hold(session: AsyncSession, integration: Integration, plan: Plan) -> Integration:
+async def _hold(session: AsyncSession, integration: Integration, plan: Plan) -> None:
     message = f"Paused: the plan {plan.value} does not include it."
     values = {"status": IntegrationStatus.PAUSED.value, "held_by_plan": True, "last_error": message}
-    return await integrations.change(session, integration.id, **values) or integration
+    await integrations.change(session, integration.id, **values)
 
 
-async def _free(context: Context, session: AsyncSession, integration: Integration) -> Integration:
+async def _free(context: Context, session: AsyncSession, integration: Integration) -> None:
     values = {"status": IntegrationStatus.ACTIVE.value, "held_by_plan": False, "last_error": None}
-    freed = await integrations.change(session, integration.id, **values)
+    await integrations.change(session, integration.id, **values)
     await wake(context, session, integration.id)
-    return freed or integration

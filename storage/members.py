@@ -9,12 +9,19 @@ from storage.database import Database
 from storage.keys import announce
 from storage.tables import Member
 
-BY_EMAIL: Final = "SELECT * FROM member WHERE workspace_id = %(workspace)s AND email = %(email)s"
-"""In lower case, as all are stored; removed ones too."""
+BY_PERSON: Final = """
+SELECT * FROM member WHERE workspace_id = %(workspace)s AND (email = %(email)s OR subject = %(subject)s)
+"""
+"""By one of them; the address in lower case, as all are stored. Removed ones too."""
 
 NOTE_JOINED: Final = """
 UPDATE member SET joined_at = now(), invitation = NULL, invitation_ends_at = NULL
 WHERE workspace_id = %(workspace)s AND id = %(id)s AND joined_at IS NULL AND removed_at IS NULL RETURNING *
+"""
+
+NOTE_SUBJECT: Final = """
+UPDATE member SET subject = %(subject)s, joined_at = coalesce(joined_at, now()), invitation = NULL, invitation_ends_at = NULL
+WHERE workspace_id = %(workspace)s AND id = %(id)s AND removed_at IS NULL
 """
 
 INVITE: Final = """
@@ -50,6 +57,13 @@ async def note_joined(database: Database, member: Member) -> Member | None:
     async with database.session(member.workspace_id) as session:
         found = await database.run(session, NOTE_JOINED, values)
     return Member(**found[0]) if found else None
+
+
+async def note_subject(database: Database, member: Member, subject: str) -> None:
+    """The person has come in under this name of the issuer's."""
+    values = {"workspace": member.workspace_id, "id": member.id, "subject": subject}
+    async with database.session(member.workspace_id) as session:
+        await database.run(session, NOTE_SUBJECT, values)
 
 
 async def invite(

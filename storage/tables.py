@@ -205,6 +205,8 @@ class Member(SQLModel, table=True):
     invitation: bytes | None = Field(default=None, sa_type=LargeBinary)
     """Digest of the token in the link that was last given out; null once it was followed."""
     invitation_ends_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    subject: str | None = None
+    """The issuer's own name for the person, as it last came with this address: known again without it."""
     removed_at: datetime | None = Field(default=None, sa_type=MOMENT)
     """From then on the person is refused, whatever a sign-in says."""
 

@@ -363,6 +363,24 @@ def test_a_downgrade_pauses_an_upgrade_resumes_and_nothing_is_lost(guarded: Guar
     assert 0 < held < len(fresh.ids())
 
 
+def test_a_plan_holds_and_frees_several(guarded: Guarded, fresh: Sandbox) -> None:
+    guarded.crm.fill(5, account=2)
+    epsilon = guarded.make_workspace("Epsilon")
+    first, second = epsilon.connect(), epsilon.connect("sandbox-pipedrive-2")
+    told = guarded.command("workspaces", "plan", "Epsilon", "FREE")
+    assert told.count("paused: ") == 2
+    statuses = "{ integrations { id status } }"
+    assert {one["status"] for one in epsilon.ask(statuses)["integrations"]} == {"PAUSED"}
+    paused = epsilon.do("pauseIntegration", "integration { status lastError }", integrationId=second)
+    assert paused == {"integration": {"status": "PAUSED", "lastError": None}, "userErrors": []}
+    told = guarded.command("workspaces", "plan", "Epsilon", "TEAMS")
+    assert told.count("resumed: ") == 1
+    assert epsilon.ask(statuses)["integrations"] == [
+        {"id": first, "status": "ACTIVE"},
+        {"id": second, "status": "PAUSED"},
+    ]
+
+
 def test_an_upgrade_leaves_what_a_person_has_paused(guarded: Guarded, fresh: Sandbox) -> None:
     delta = guarded.make_workspace("Delta")
     integration = delta.connect()

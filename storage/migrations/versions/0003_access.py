@@ -12,6 +12,7 @@ alter table workspace add column handle varchar;
 
 alter table member add column invitation bytea;
 alter table member add column invitation_ends_at timestamptz;
+alter table member add column subject varchar;
 alter table member add column removed_at timestamptz;
 
 alter table integration add column held_by_plan boolean not null default false;
