@@ -59,8 +59,8 @@ never taken for anybody else's.
   `OIDC_WORKSPACE_CLAIM`, `OIDC_EMAIL_CLAIM` and `OIDC_ROLE_CLAIM` to say. A member of the workspace, found by the e-mail
   address, has the member's role, whatever the token says; whoever was removed is refused. A token without an address, or
   with one that the issuer says nobody has verified (`email_verified`), is taken for whoever last came with one under the
-  same `sub`. A token has to be signed (RS, PS or ES with 256, 384 or 512 bits, EdDSA) and to have `exp`, `sub` and the audience;
-  a key that the issuer takes back counts for ten minutes more.
+  same `sub`. A token has to be signed (RS, PS or ES with 256, 384 or 512 bits, EdDSA) and to have `exp`, `sub` and the
+  audience; a key that the issuer takes back counts for ten minutes more.
 * **The open demo**: while the sandbox is on and the gateway listens on loopback only, whoever sends no credential is the
   admin of the demo workspace.
 
@@ -111,8 +111,8 @@ def render_roles() -> Iterator[str]:
 
 def render_plans() -> Iterator[str]:
     yield (
-        "\n## Plans\n\nAs shipped; `PLANS` replaces the table. Connecting beyond it is `PLAN_INSUFFICIENT`. An integration that"
-        " a smaller plan holds\nis paused: nothing is synced, and its CRM is reached only by what reads it directly, such as"
+        "\n## Plans\n\nAs shipped; `PLANS` replaces the table. Connecting beyond it is `PLAN_INSUFFICIENT`."
+        " An integration that a smaller plan holds\nis paused: nothing is synced, and its CRM is reached only by what reads it directly, such as"
         " `remoteRecords`.\n\n"
     )
     rows = ((f"`{plan.value}`", *describe_offer(offer)) for plan, offer in SHIPPED.items())
