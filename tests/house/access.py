@@ -112,8 +112,8 @@ def render_roles() -> Iterator[str]:
 def render_plans() -> Iterator[str]:
     yield (
         "\n## Plans\n\nAs shipped; `PLANS` replaces the table. Connecting beyond it is `PLAN_INSUFFICIENT`."
-        " An integration that a smaller plan holds\nis paused: nothing is synced, and its CRM is reached only by what reads it directly, such as"
-        " `remoteRecords`.\n\n"
+        " An integration that a smaller plan holds\nis paused: nothing is synced, and its CRM is reached only by what"
+        " reads it directly, such as `remoteRecords`.\n\n"
     )
     rows = ((f"`{plan.value}`", *describe_offer(offer)) for plan, offer in SHIPPED.items())
     yield from table(("plan", "CRMs", "integrations"), rows)
