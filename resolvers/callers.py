@@ -110,17 +110,22 @@ class Callers:
         """Waits until the credential no longer is that caller's, with that role; why, in a sentence."""
         with self._hub.subscribe(f"access:{caller.workspace_id}") as events:
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(caller.expires_at and max(0.0, caller.expires_at - time.time())):
-                        await anext(events)
-                self.forget()
-                try:
-                    if await self.identify(authorization) != caller:
+                try:  # before the first event too: it may have ended between being looked up and being watched
+                    if await self._find_anew(authorization) != caller:
                         return "What this credential may do has changed: connect again."
                 except Unauthenticated as error:
                     return str(error)
                 except DatabaseUnavailable:
                     await asyncio.sleep(TRUSTED)
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(caller.expires_at and max(0.0, caller.expires_at - time.time())):
+                        await anext(events)
+                self.forget()
+
+    async def _find_anew(self, authorization: str | None) -> Caller:
+        """Past what is remembered."""
+        return await (self.identify(None) if authorization is None else self._find(authorization))
 
     # ------------------------------------------------------------ credentials
 
