@@ -34,12 +34,6 @@ class Calls:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.recent.append({"at": at, "method": method, "path": path, "query": query, "status": status})
 
-    def clear(self) -> None:
-        for counter in (self.counts, self.oauth_counts, self.operations):
-            counter.clear()
-        self.tokens = 0
-        self.recent.clear()
-
     def report(self) -> dict[str, Any]:
         statuses: Counter[str] = Counter()
         for (_, _, status), count in self.counts.items():

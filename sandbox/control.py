@@ -75,7 +75,7 @@ async def show_requests(account: Account, _: Request) -> Any:
 
 
 async def clear_requests(account: Account, _: Request) -> Any:
-    account.calls.clear()
+    account.forget()
     return account.calls.report()
 
 

@@ -47,6 +47,7 @@ def respond(answer: Answer, headers: dict[str, str]) -> Response:
 
 async def serve(credential: Credential, request: Request) -> Response:
     company = credential.company
+    log = company.calls
     await asyncio.sleep(company.faults.get("latencyMs", 0) / 1000)
     content = await request.body()
     called = request.url.path.removeprefix(request.scope.get("root_path", ""))
@@ -59,7 +60,7 @@ async def serve(credential: Credential, request: Request) -> Response:
     except VendorError as refusal:
         answer = refusal.answer
     template = endpoint.template if endpoint else path
-    company.calls.note(request.method, template, called, request.url.query, answer.status)
+    log.note(request.method, template, called, request.url.query, answer.status)
     response = respond(answer, limit_headers(credential, endpoint))
     if endpoint and endpoint.creates and answer.status < 300 and company.faults.silences():
         return Cut(response, silent=True)

@@ -62,14 +62,15 @@ async def serve(companies: Sequence[Company], request: Request, form: Form, oper
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
     secret = form.get(operation.needs[0], "") if operation else ""
     company = next((company for company in companies if company.grants.knows(secret)), None)
+    log = company.calls if company else None
     if company:
         await asyncio.sleep(company.faults.get("latencyMs", 0) / 1000)
     try:
         answer = admit(company, request, path, form, operation)
     except VendorError as refusal:
         answer = refusal.answer
-    if company and operation:
-        company.calls.note_oauth(operation.name, path, operation.query, answer.status)
+    if log and operation:
+        log.note_oauth(operation.name, path, operation.query, answer.status)
     return Response(answer.body, answer.status, answer.headers, MEDIA_TYPE)
 
 
