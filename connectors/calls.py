@@ -8,12 +8,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors.answers import Answer, make_error, read_answer, reset_seconds, told_limits, told_seconds
-from connectors.declaration import Connector, Credential
+from connectors.declaration import Connector
 from connectors.errors import QuotaExhausted, Reauthorize, Retryable, Unsupported
-from connectors.http import BROKEN, REFUSED, Http
+from connectors.facts import Credential
+from connectors.http import BROKEN, REFUSED, Http, send
 from connectors.pacing import Ledger, Reservation, backoff, come_again
+from storage.shapes import BudgetWindow
 
 TRIES = 5
 PATIENCE = 60.0
@@ -45,6 +49,8 @@ class Calls:
     http: Http
     integration: str = ""
     account_url: str | None = None
+    time_zone: str | None = None
+    """By whose midnight the account's days end; None: UTC."""
     locate: Callable[[], Awaitable[object]] | None = None
     """Finds the account's own host."""
     renew: Renew | None = None
@@ -73,18 +79,21 @@ class Calls:
     def base(self) -> str:
         """The account's own host, once known, in the place of the vendor's; a host given by a setting stays."""
         own, connector = self.account_url, self.connector
-        if self.api_url == connector.default_api_url and own and re.fullmatch(connector.account_host, own):
+        host = connector.account_host
+        if self.api_url == connector.default_api_url and own and host and re.fullmatch(host, own):
             return own
         return self.api_url
 
-    async def get(self, path: str, params: Mapping[str, str], cost: int, *, search: bool = False) -> Answer:
-        """A call that reads, made again as long as that can help."""
+    async def ask(
+        self, path: str, params: Mapping[str, str], cost: int, *, body: Any = None, search: bool = False
+    ) -> Answer:
+        """A call that reads, made again as long as that can help. With a body it is posted."""
         await self._locate(path)
         failure, refused, renewals, attempt = self._unreachable(), 0, 0, 0
         while attempt < self.tries:
             token = await self._find_token()
             reservation = await self._reserve(cost, search=search)
-            answer = await self._send(reservation, path, params, token)
+            answer = await self._send(reservation, path, params, body, token)
             if answer is not None and answer.ok:
                 return answer
             if answer is not None and answer.status == 401 and renewals < RENEWALS and await self._renew_refused(token):
@@ -106,7 +115,8 @@ class Calls:
 
     async def _locate(self, path: str) -> None:
         """An account's own host is asked for before the first call that has to go there."""
-        if self.locate is None or self.account_url is not None or self.api_url != self.connector.default_api_url:
+        is_given = self.api_url != self.connector.default_api_url or self.connector.account_host is None
+        if self.locate is None or self.account_url is not None or is_given:
             return
         if path not in {one.path for one in self.connector.identity.listings}:
             await self.locate()
@@ -165,7 +175,9 @@ class Calls:
                 raise self.retryable(message, after=reservation.wait_seconds)
             await self.pause(come_again(reservation.wait_seconds))
 
-    async def _send(self, reservation: Reservation, path: str, params: Mapping[str, str], token: str) -> Answer | None:
+    async def _send(
+        self, reservation: Reservation, path: str, params: Mapping[str, str], body: Any, token: str
+    ) -> Answer | None:
         """One call over the wire at its time; None where no whole answer came."""
         due = self.clock() + reservation.wait_seconds
         if reservation.wait_seconds > 0:
@@ -176,7 +188,7 @@ class Calls:
         late = begun - due
         self.made += 1
         try:
-            response = await self.http.get(self.base + path, params=dict(params), headers=headers)
+            response = await send(self.http, self.base + path, params, headers, body)
         except BROKEN:
             self._tell(None, begun)
             await self.ledger.settle(reservation, late=late)
@@ -192,8 +204,10 @@ class Calls:
         if answer is not None and answer.ok:
             self.accepted = token
         if answer is None or answer.status != 429:
-            told = told_limits(self.connector, answer) if answer else None
-            await self.ledger.settle(reservation, late=late, told=told)
+            told = told_limits(self.connector, answer) if answer else {}
+            is_over = any(left == 0 for window, (_, left) in told.items() if window is BudgetWindow.DAY)
+            over = self._rest_of_day() or None if is_over else None
+            await self.ledger.settle(reservation, late=late, told=told, exhausted=over)
         return answer
 
     def _tell(self, status: int | None, begun: float) -> None:
@@ -206,7 +220,7 @@ class Calls:
         Vendors answer both alike. It is the day's where the answer says so or asks for a long wait; and where the answer
         tells nothing, none of our calls were in the window, and it is a 429 still.
         """
-        connector = self.connector
+        connector, named = self.connector, self.connector.exceeded(answer.body)
         told, limits = told_seconds(answer), told_limits(connector, answer)
         rolling = {limit.window: limit.seconds or 0 for limit in connector.limits if limit.rolling}
         empty = {window for window, (_, left) in limits.items() if left == 0}
@@ -215,20 +229,30 @@ class Calls:
             await self.ledger.settle(reservation, told=limits, exhausted=told)
             raise self._exhausted(datetime.now(UTC) + timedelta(seconds=told))
         still = (
-            told is None
+            named is None
+            and told is None
             and not has_day
             and reservation.quiet
             and refused > (TRIES - 1 if empty & rolling.keys() else 1)
         )
-        if still or empty - rolling.keys():
-            await self.ledger.settle(reservation, told=limits, exhausted=0)
+        if named is BudgetWindow.DAY or still or empty - rolling.keys():
+            await self.ledger.settle(reservation, told=limits, exhausted=self._rest_of_day())
             until = (await self.ledger.reserve(connector.name, self.key, connector.limits, 0)).until
             raise self._exhausted(until or datetime.now(UTC) + timedelta(hours=1))
         if told is None:
-            told = max(reset_seconds(connector, answer) or 0, *rolling.values(), 1) * 2.0 ** (refused - 1)
+            spans = [rolling[named]] if named in rolling else rolling.values()
+            told = max(reset_seconds(connector, answer) or 0, *spans, 1) * 2.0 ** (refused - 1)
         after = backoff(0, told=min(PATIENCE, max(told, 1.0)))  # some tell 0
         await self.ledger.settle(reservation, told=limits, blocked=after)
         return self.retryable(f"{connector.label} is asked too often (HTTP 429).", after=after, status=429)
+
+    def _rest_of_day(self) -> float:
+        """Seconds until the account's midnight; 0 where only UTC's is known."""
+        if self.time_zone is None:
+            return 0
+        here = datetime.fromtimestamp(self.wall(), ZoneInfo(self.time_zone))
+        midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.timestamp() - here.timestamp()
 
     def _exhausted(self, until: datetime) -> QuotaExhausted:
         message = f"The daily quota of the {self.connector.label} account is used up."

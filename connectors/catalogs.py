@@ -1,14 +1,16 @@
 """What mappings look up beside the records: read as types turn up, each list once, side by side."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from connectors.client import Client, together
-from connectors.declaration import Catalog, ExternalType, Listing, Payload, Source
+from connectors.declaration import ExternalType
 from connectors.errors import Missing, Unsupported
+from connectors.facts import Catalog, Payload
+from connectors.once import Once
+from connectors.reading import Listing, Source
 
 T = TypeVar("T")
 
@@ -20,34 +22,28 @@ class Catalogs:
         self.client = client
         self.region = region
         """ISO country of phone numbers without one."""
-        self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
+        self._once = Once()
 
     def start(self, external: ExternalType) -> None:
         """Begins to read what the type's mapping needs, if nobody has."""
-        self._once(external.name, partial(self._read, external))
+        self._begin(external)
 
     async def of(self, external: ExternalType) -> Catalog:
         """What the type's mapping needs. Raises what reading it raised, to all who wait."""
-        self.start(external)
-        catalog: Catalog = await asyncio.shield(self._tasks[external.name])
-        return catalog
+        return await asyncio.shield(self._begin(external))
 
     async def close(self) -> None:
         """Stops what is still being read."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._once.close()
+        await self.client.once.close()
 
-    def _once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
-        if key not in self._tasks:
-            self._tasks[key] = task = asyncio.create_task(work())
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, even if nobody waits
-        return self._tasks[key]
+    def _begin(self, external: ExternalType) -> "asyncio.Task[Catalog]":
+        return self._once.start(external.name, partial(self._read, external))
 
     async def _read(self, external: ExternalType) -> Catalog:
         connector = self.client.connector
         if self.client.wire.account_url is None:
-            await self._once("identity", self.client.identify)
+            await self._once.of("identity", self.client.identify)
         fields = connector.fields.get(external.name)
         words = {name: source for name, source in connector.words.items() if name in external.needs}
         named, pipelines, *told = await together(
@@ -68,15 +64,12 @@ class Catalogs:
 
     async def _rows(self, listing: Listing) -> Sequence[Payload]:
         """The rows of a list that several types may need, some of which can do without it."""
-        key = (listing.path, *sorted(listing.params.items()))
-        task = self._once(key, partial(self.client.rows, replace(listing, optional=False)))
         try:
-            rows: Sequence[Payload] = await asyncio.shield(task)
+            return await self.client.rows_once(listing)
         except (Missing, Unsupported):
             if listing.optional:
                 return ()
             raise
-        return rows
 
 
 async def _nothing() -> Any:

@@ -2,31 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from connectors.answers import Answer
 from connectors.calls import Calls
-from connectors.declaration import (
-    ExternalType,
-    Field,
-    Identity,
-    Listing,
-    Lookup,
-    Page,
-    Paging,
-    Payload,
-    Pipeline,
-    Source,
-    User,
-)
-from connectors.errors import Missing, Rejected, Retryable, Unsupported
+from connectors.declaration import ExternalType
+from connectors.errors import CrmError, Missing, Retryable, Unsupported
+from connectors.facts import Field, Identity, Payload, Pipeline, User
+from connectors.once import Once
 from connectors.pacing import Budget
-from connectors.paths import follow_first, follow_path
+from connectors.paths import follow_path
+from connectors.reading import Listing, Lists, Page, Paging, Reads, Source
 
 T = TypeVar("T")
+E = TypeVar("E", bound=CrmError)
 
 SIDE_BY_SIDE = 8
 """Records read one by one at the same time."""
@@ -40,6 +31,8 @@ class Client:
     def __init__(self, wire: Calls) -> None:
         self.wire = wire
         self.connector = wire.connector
+        self.once = Once()
+        """What is read once by each client."""
         wire.locate = self.identify
 
     @property
@@ -47,9 +40,25 @@ class Client:
         """How many calls it has made so far."""
         return self.wire.made
 
+    @property
+    def paging(self) -> Mapping[str, Paging]:
+        """The connector's paging styles."""
+        return self.connector.paging
+
     def now(self) -> datetime:
         """The time by the CRM's clock."""
         return self.wire.now()
+
+    async def ask(
+        self, path: str, params: Mapping[str, str], cost: int, *, body: Any = None, search: bool = False
+    ) -> Any:
+        """What the CRM answers. With a body the question is posted: it reads all the same. Raises a CrmError."""
+        answer = await self.wire.ask(path, params, cost, body=body, search=search)
+        return answer.body
+
+    def error(self, kind: type[E], what: str) -> E:
+        """An error that says what the CRM has done: `what` follows its name."""
+        return kind(f"{self.connector.label} {what}.", crm=self.connector.name, integration=self.wire.integration)
 
     # ------------------------------------------------------------ what the CRM knows
 
@@ -58,6 +67,7 @@ class Client:
         identity = await self._load(self.connector.identity)
         wire = self.wire
         key, wire.account, wire.account_url = wire.key, identity.account_id, identity.account_url
+        wire.time_zone = identity.time_zone
         if key != identity.account_id:
             await wire.ledger.adopt(self.connector.name, key, identity.account_id, self.connector.limits)
         return identity
@@ -71,9 +81,17 @@ class Client:
         return await self._load(self.connector.pipelines)
 
     async def fields(self, external_type: str) -> tuple[Field, ...]:
-        """The fields of a type, custom ones included."""
+        """The fields of a type, custom ones included; read once by each client."""
         source = self.connector.fields.get(external_type)
-        return await self._load(source) if source else ()
+        if source is None:
+            return ()
+        lists = [self.rows_once(listing) for listing in source.listings]
+        try:
+            return source.read(*await together(*lists))
+        except (Missing, Unsupported):
+            if all(listing.optional for listing in source.listings):
+                return ()
+            raise
 
     async def budget(self) -> Sequence[Budget]:
         """What is left of the account's limits, without a call."""
@@ -82,18 +100,14 @@ class Client:
     # ------------------------------------------------------------ records
 
     async def page(
-        self, listing: Listing, cursor: Any | None = None, *, since: datetime | None = None, size: int | None = None
+        self, listing: Lists, cursor: Any | None = None, *, since: datetime | None = None, size: int | None = None
     ) -> Page:
-        """One page of a list, of at most `size` rows. An empty page that says more follow is passed on as it is."""
-        paging = self.connector.paging[listing.paging]
-        params = {**_sized(paging, size), **listing.params}
-        if since is not None and listing.since:
-            params[listing.since] = since.strftime(listing.clock)
-        if cursor is not None:
-            params[paging.param] = str(cursor)
-        answer = await self.wire.get(listing.path, params, listing.cost)
-        records = self._records(answer, paging)
-        return Page(records=records, next=self._next(answer, paging, cursor, len(records)))
+        """One page of a list, of at most `size` rows; what its rows lack is not there yet."""
+        return await listing.page(self, cursor, since=since, size=size)
+
+    async def complete(self, external: ExternalType, rows: Sequence[Payload]) -> Sequence[Payload]:
+        """The rows of a list, or of a search, with what the CRM does not show there."""
+        return await external.complete(self, rows) if external.complete and rows else rows
 
     async def search(
         self, external: ExternalType, text: str, cursor: Any | None = None, size: int | None = None
@@ -102,18 +116,9 @@ class Client:
 
         Raises Unsupported for a type that is not searched.
         """
-        search = external.search
-        if search is None:
-            message = f"{self.connector.label} does not search {external.name}."
-            raise Unsupported(message, crm=self.connector.name, integration=self.wire.integration)
-        paging = self.connector.paging[search.paging]
-        params = {**_sized(paging, size), **search.params, search.param: text}
-        if cursor is not None:
-            params[paging.param] = str(cursor)
-        answer = await self.wire.get(search.path, params, search.cost, search=True)
-        rows = self._records(answer, paging)
-        hits = [hit for row in rows if isinstance(hit := follow_path(row, search.item), dict)]
-        return Page(records=hits, next=self._next(answer, paging, cursor, len(rows)))
+        if external.search is None:
+            raise self.error(Unsupported, f"does not search {external.name}")
+        return await external.search.find(self, text, cursor, size)
 
     async def read(self, external: ExternalType, ids: Sequence[str]) -> dict[str, Payload]:
         """Records by id, in as few calls as the CRM allows; those that it does not show are left out."""
@@ -121,47 +126,38 @@ class Client:
         wanted = list(dict.fromkeys(ids))
         for lookup in external.lookups:
             missing = [one for one in wanted if one not in found]
-            parts = [missing[start : start + lookup.most] for start in range(0, len(missing), lookup.most)]
-            for answer in await in_turns([partial(self._lookup, lookup, part) for part in parts]):
+            for answer in await self._look_up(lookup, missing):
                 found |= {str(follow_path(record, external.identifier)): record for record in answer or ()}
-        return {one: found[one] for one in wanted if one in found}
+        shown = await self.complete(external, [found[one] for one in wanted if one in found])
+        return {str(follow_path(record, external.identifier)): record for record in shown}
 
     async def prove(self, external: ExternalType, ids: Sequence[str]) -> tuple[dict[str, Payload], list[str]]:
         """What became of records that a list did not show: those that are there, deleted ones too, and the ids of those
-        that are gone for good. One that may not be seen is in neither."""
+        that are gone for good. One that may not be seen is in neither.
+
+        One that has become part of another is gone, and the other one is there.
+        """
         found = await self.read(external, ids)
         proof, rest = external.proof, [one for one in ids if one not in found]
         if proof is None:
             return found, []
-        answers = await in_turns([partial(self._lookup, proof, [one]) for one in rest])
-        told = dict(zip(rest, answers, strict=True))
-        found |= {one: answer[0] for one, answer in told.items() if answer}
-        return found, [one for one, answer in told.items() if answer is not None and not answer]
+        answers = dict(zip(rest, await self._look_up(proof, rest), strict=True))
+        told = {one: answer[0] for one, answer in answers.items() if answer}
+        for record in await self.complete(external, list(told.values())):
+            found[str(follow_path(record, external.identifier))] = record
+        return found, [one for one in rest if answers[one] is not None and one not in found]
 
-    async def _lookup(self, lookup: Lookup, ids: Sequence[str]) -> Sequence[Payload] | None:
-        """The records, none where they are missing; None where the CRM does not say."""
-        params = dict(lookup.params)
-        path = lookup.path
-        if "{id}" in path:
-            path = path.format(id=quote(ids[0], safe=""))
-        else:
-            params[lookup.param] = ",".join(ids)
-        try:
-            answer = await self.wire.get(path, params, lookup.cost)
-        except Missing:
-            return ()
-        except (Unsupported, Rejected):
-            if "{id}" in lookup.path:
-                return None
-            raise
-        return self._records(answer, self.connector.paging[lookup.paging])
+    async def _look_up(self, lookup: Reads, ids: Sequence[str]) -> list[Sequence[Payload] | None]:
+        """The answers, of which each is for as many records as a call can ask for."""
+        parts = [ids[start : start + lookup.most] for start in range(0, len(ids), lookup.most)]
+        return await in_turns([partial(lookup.read, self, part) for part in parts])
 
     # ------------------------------------------------------------ lists
 
     async def _load(self, source: Source[T]) -> T:
         return source.read(*await together(*(self.rows(listing) for listing in source.listings)))
 
-    async def pages(self, listing: Listing) -> AsyncGenerator[Sequence[Payload]]:
+    async def pages(self, listing: Lists) -> AsyncGenerator[Sequence[Payload]]:
         """The rows of a list, page by page to its end; none of a list that this account has not got and can do without."""
         cursor = None
         for _ in range(MOST_PAGES):
@@ -175,43 +171,16 @@ class Client:
             cursor = page.next
             if cursor is None:
                 return
-        raise self._unreadable("a list that does not end")
+        raise self.error(Retryable, "gave a list that does not end")
 
-    async def rows(self, listing: Listing) -> list[Payload]:
+    async def rows(self, listing: Lists) -> list[Payload]:
         """All rows of a list."""
         return [row async for rows in self.pages(listing) for row in rows]
 
-    def _records(self, answer: Answer, paging: Paging) -> Sequence[Payload]:
-        rows = follow_path(answer.body, paging.items)
-        if rows is None:
-            return ()
-        if isinstance(rows, dict):
-            return (rows,)
-        if not isinstance(rows, list):
-            raise self._unreadable("a list without rows")
-        return [row for row in rows if isinstance(row, dict)]
-
-    def _next(self, answer: Answer, paging: Paging, cursor: Any | None, count: int) -> Any | None:
-        """The next page's cursor. One that leads back to the same page would never end."""
-        if not paging.next or (paging.more and not follow_first(answer.body, paging.more)):
-            return None
-        found = follow_first(answer.body, paging.next)
-        if found is None and paging.counted and paging.more:
-            found = int(cursor or 0) + count
-        if found is not None and str(found) == str(cursor if cursor is not None or not paging.counted else 0):
-            message = f"{self.connector.label} gave a list whose next page is the same page."
-            raise Rejected(message, crm=self.connector.name, integration=self.wire.integration)
-        return found
-
-    def _unreadable(self, what: str) -> Retryable:
-        return self.wire.retryable(f"{self.connector.label} gave {what}.")
-
-
-def _sized(paging: Paging, size: int | None) -> Mapping[str, str]:
-    """The query parameters of a page of at most `size` rows; None for the largest."""
-    if size is None:
-        return paging.size
-    return {name: str(min(size, int(most))) for name, most in paging.size.items()}
+    async def rows_once(self, listing: Listing) -> list[Payload]:
+        """All rows of a list that several may need, read once. Raises what reading it raised, to all who wait."""
+        key = (listing.path, *sorted(listing.params.items()))
+        return await self.once.of(key, partial(self.rows, replace(listing, optional=False)))
 
 
 async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from connectors.declaration import Field
+from connectors.facts import Field
 
 
 def name_fields(fields: Iterable[Field]) -> Mapping[str, str]:

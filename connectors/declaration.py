@@ -1,206 +1,18 @@
 """What a connector says of its CRM: frozen values, which the shared client and the sync execute."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from connectors.errors import CrmError
+from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, User
+from connectors.reading import Api, Finds, Listing, Lists, Lookup, Paging, Reads, Source
 from storage.shapes import BudgetWindow, CredentialKind, RecordType
 
-T = TypeVar("T")
-
-Payload: TypeAlias = Mapping[str, Any]
-Reference: TypeAlias = tuple[str, str]
-"""A record in the CRM: (external type, external id)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """A field of the CRM, custom ones included."""
-
-    external_type: str
-    name: str
-    """The CRM's own key: what it is called in the API."""
-    label: str
-    type: str
-    is_custom: bool = False
-    is_writable: bool = True
-    is_required: bool = False
-    options: tuple[tuple[str, str], ...] = ()
-    """(value, label) of a picklist."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class User:
-    """A user of the CRM."""
-
-    external_id: str
-    name: str | None
-    email: str | None
-    is_active: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage of a pipeline."""
-
-    external_id: str
-    name: str
-    position: int
-    probability: int | None = None
-    """Per cent."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pipeline:
-    """A pipeline with its stages, in their order."""
-
-    external_id: str
-    name: str
-    stages: tuple[Stage, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credential:
-    """What opens an account. Never shown: its texts are not in its repr."""
-
-    kind: CredentialKind
-    token: str = field(repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
-    """What a newer token is got with; None where the token has no end."""
-    expires_at: float | None = None
-    """When the token ends, in seconds since 1970."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    """Whose account a credential opens."""
-
-    account_id: str
-    account_name: str | None
-    account_url: str | None
-    user: User
-    scopes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Catalog:
-    """What the mapping of a type has to know of the account beside the record: read once in a run.
-
-    Equal to itself only, so that tables made from it can be kept beside it.
-    """
-
-    fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
-    """external type -> its fields."""
-    pipelines: Sequence[Pipeline] = ()
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Other names by id, by what they are of: {"activityTypes": {"call": "Call"}, "leadLabels": {…}}."""
-    region: str | None = None
-    """ISO country for phone numbers without one."""
-    account_url: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mapped:
-    """A record of the CRM in our shape."""
-
-    external_id: str
-    values: Mapping[str, Any]
-    """By column of the unified record, valid and ready for JSON."""
-    refs: Mapping[str, Sequence[Reference]]
-    """relation of the unified record (`organization`, `contacts`, `deal`) -> the CRM's records it points at."""
-    payload: Payload
-    url: str | None = None
-    remote_created_at: datetime | None = None
-    remote_updated_at: datetime | None = None
-    is_deleted: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """One page of a listing, and where the next begins; None after the last."""
-
-    records: Sequence[Payload]
-    next: Any | None
-    total: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paging:
-    """How a list goes on: all paths are into the answer."""
-
-    items: str
-    """Where the rows are; a single record counts as one row."""
-    next: tuple[str, ...] = ()
-    """Where the next page's cursor is, in one of these places; none: there is one page only."""
-    more: tuple[str, ...] = ()
-    """Where it is said whether there are more pages, if the cursor alone does not say it."""
-    param: str = "cursor"
-    """The query parameter that takes the cursor."""
-    size: Mapping[str, str] = field(default_factory=dict)
-    """The query parameters of the largest page."""
-    counted: bool = False
-    """The cursor is the number of rows before the page: where an answer has none, it is counted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """One way to list records of a type: a type can have several (live ones, archived ones)."""
-
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    paging: str
-    """Which of the connector's paging styles."""
-    cost: int
-    """Of the daily budget, for each page."""
-    since: str | None = None
-    """The query parameter that takes a time: what has changed since, that second included."""
-    clock: str = "%Y-%m-%dT%H:%M:%SZ"
-    """How the time is written there."""
-    optional: bool = False
-    """An account without it is served without it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lookup:
-    """One way to read records by their ids."""
-
-    path: str
-    """With `{id}`, one record is asked for at a time; without, up to `most` by the query parameter `param`."""
-    params: Mapping[str, str] = field(default_factory=dict)
-    param: str = "ids"
-    most: int = 1
-    paging: str
-    cost: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """How records are found by words, the best first: each row of the paging style has one, or a part of it, in `item`."""
-
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    param: str = "term"
-    """The query parameter that takes the words."""
-    shortest: int = 1
-    """How many characters they have at least."""
-    paging: str
-    item: str = "item"
-    cost: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source(Generic[T]):
-    """What the CRM knows beside records: the lists it is read from, and how their rows become it."""
-
-    listings: tuple[Listing, ...]
-    read: Callable[..., T]
-    """Takes the rows of each listing, in the listings' order."""
-
-
 Convert: TypeAlias = Callable[[Payload, Catalog], Any]
+Complete: TypeAlias = Callable[[Api, Sequence[Payload]], Awaitable[Sequence[Payload]]]
+Trace: TypeAlias = Callable[[Api, Sequence[str]], Awaitable[Mapping[str, Payload]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,7 +24,7 @@ class ExternalType:
     record_type: RecordType
     label: str
     is_writable: bool
-    listings: tuple[Listing, ...]
+    listings: tuple[Lists, ...]
     identifier: str = "id"
     """The path of the id in a payload."""
     mapping: Mapping[str, str | Convert]
@@ -224,16 +36,26 @@ class ExternalType:
     """The paths of the CRM's times."""
     deleted: str | Convert | None = None
     """The path of the mark that a record is deleted, or a function that tells."""
-    lookups: tuple[Lookup, ...] = ()
+    lookups: tuple[Reads, ...] = ()
     """How to read records by id, in the order they are tried: the next for those that the one before did not show."""
-    search: Search | None = None
+    search: Finds | None = None
     """How it is found by words; None where the CRM finds none of it."""
     page: str | None = None
     """Its page in the CRM, as a format of {account} and {id}."""
-    changes: tuple[Listing, ...] = ()
+    changes: tuple[Lists, ...] = ()
     """How those are listed that changed since a time, deleted ones too where a list has them; none: a DELTA reads all."""
     proof: Lookup | None = None
-    """How one record is asked for that nothing else shows: a deleted one says so, one that is gone is missing."""
+    """How one record is asked for that nothing else shows: a deleted one says so, one that is gone is missing, and for one
+    that was merged the survivor is shown."""
+    complete: Complete | None = None
+    """Reads what the rows of lists, searches and look-ups lack, for many of them in a call."""
+    trace: Trace | None = None
+    """Reads of these ids the parts that can change without a new time: payloads with what `references` look at, and no
+    more. From DELTA to DELTA all records are gone through."""
+    bin: Listing | None = None
+    """The list of its deleted records, where that knows no time: gone through as well."""
+    merged: Convert | None = None
+    """The ids of the records of its type that have been merged into it."""
     needs: tuple[str, ...] = ()
     """What its mapping looks up beside the fields of its type: `pipelines`, or one of the connector's words."""
     promotes: bool = False
@@ -309,8 +131,16 @@ class OAuth:
     authorize: str
     token: str
     revoke: str | None = None
+    on_api: bool = False
+    """The address for tokens is at the API's host."""
+    client_auth: str = "client_secret_basic"
+    """How the client says who it is: RFC 6749, 2.3.1, in the words of RFC 7591."""
     sends_scopes: bool = True
     """False: the vendor's console fixes them, and the address to consent at names none."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What else the address to consent at has to say."""
+    scopes: str = "scope"
+    """The path in a token answer of what was granted."""
     refusals: tuple[str, ...] = ("access_denied",)
     """What the callback's `error` says where the user has refused; anything else is a failure."""
     host: str | None = None
@@ -340,12 +170,15 @@ class Connector:
     """The vendor's developer console."""
     docs: str
     default_api_url: str
-    account_host: str
-    """A pattern of the addresses at which an account has its own API; calls go there once it is known."""
+    account_host: str | None = None
+    """A pattern of the addresses at which an account has its own API; calls go there once it is known. None: all are at the
+    vendor's host."""
     request_id: str
     """The header by which the vendor's support finds a call."""
-    refusals: Callable[[Any], int | None]
+    refusals: Callable[[Any], int | None] = lambda _: None
     """The HTTP status that a body of a 200 stands for, where the body says that the call failed."""
+    exceeded: Callable[[Any], BudgetWindow | None] = lambda _: None
+    """Which limit the body of a 429 names."""
     codes: tuple[str, ...] = ()
     """Paths into an error's body of words that may be shown: short codes, never texts."""
 

@@ -1,5 +1,6 @@
 """The only module that knows the HTTP library: a client as CRMs need it, and what can break on the way."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import httpx
@@ -32,6 +33,15 @@ def open_http(transport: Transport | None = None) -> Http:
     the settings of the machine, as with every HTTP program; a .netrc does not, since it could replace our credentials.
     """
     return httpx.AsyncClient(transport=transport, mounts=DIRECT, timeout=TIMEOUT, limits=LIMITS, follow_redirects=False)
+
+
+async def send(
+    http: Http, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: Any = None
+) -> Response:
+    """One call: a body is posted as JSON, without one it is a GET."""
+    if body is None:
+        return await http.get(url, params=dict(params), headers=dict(headers))
+    return await http.post(url, params=dict(params), headers=dict(headers), json=body)
 
 
 class Borrowed(httpx.AsyncBaseTransport):

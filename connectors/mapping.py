@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from connectors.declaration import Catalog, Convert, ExternalType, Mapped, Payload, Reference
+from connectors.declaration import Convert, ExternalType
 from connectors.errors import Unmappable
+from connectors.facts import Catalog, Mapped, Payload, Reference
 from connectors.paths import compile_path
 from connectors.shapes import Shape, shape_of
 from connectors.values import read_id, read_moment
@@ -30,6 +31,7 @@ class Program:
     created: Callable[[Any], Any] | None
     updated: Callable[[Any], Any] | None
     deleted: Convert | None
+    merged: Convert | None
 
 
 def map_record(external: ExternalType, payload: Payload, catalog: Catalog) -> Mapped:
@@ -55,6 +57,7 @@ def map_record(external: ExternalType, payload: Payload, catalog: Catalog) -> Ma
         remote_created_at=read_moment(program.created(payload), external.created or "") if program.created else None,
         remote_updated_at=read_moment(program.updated(payload), external.updated or "") if program.updated else None,
         is_deleted=bool(program.deleted(payload, catalog)) if program.deleted else False,
+        merged=program.merged(payload, catalog) if program.merged else (),
     )
 
 
@@ -98,6 +101,7 @@ def compile_type(external: ExternalType) -> Program:
         created=compile_path(external.created) if external.created else None,
         updated=compile_path(external.updated) if external.updated else None,
         deleted=_marked(deleted) if isinstance(deleted, str) else deleted,
+        merged=external.merged,
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from connectors.answers import CODE, Answer, told_seconds
-from connectors.declaration import Connector, Credential, OAuth
+from connectors.declaration import Connector, OAuth
 from connectors.errors import CrmError, Reauthorize, Retryable, Unsupported
+from connectors.facts import Credential
 from connectors.http import BROKEN, REFUSED, Http, Response
 from connectors.hygiene import decode
 from connectors.pacing import backoff
@@ -65,7 +66,9 @@ class App:
     client_secret: str = field(repr=False)
     http: Http
     url: str
-    """The vendor's OAuth host, or what stands in its place."""
+    """Where users consent: the vendor's host, or what stands in its place."""
+    token_url: str
+    """Where tokens are given, likewise."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     wall: Callable[[], float] = time.time
 
@@ -73,14 +76,15 @@ class App:
         """Where a user consents. It has what the vendor documents, and nothing else."""
         asked = {"client_id": self.client_id, "redirect_uri": redirect_uri, "state": state}
         if self.oauth.sends_scopes:
-            asked |= {"response_type": "code", "scope": " ".join(self.connector.scopes)}
+            asked |= {"scope": " ".join(self.connector.scopes)}
+        asked |= self.oauth.params
         return f"{self.url}{self.oauth.authorize}?{urlencode(asked)}"
 
     async def exchange(self, code: str, redirect_uri: str) -> Token:
         """The tokens for the code of a consent. Raises Reauthorize or Retryable; a code is good for one try."""
         answer = await self._send(
             self._open(NO_CONSENT).fetch_token(
-                self.url + self.oauth.token,
+                self.token_url + self.oauth.token,
                 grant_type="authorization_code",
                 code=code,
                 redirect_uri=redirect_uri,
@@ -101,7 +105,7 @@ class App:
             try:
                 answer = await self._send(
                     self._open(ENDED).refresh_token(
-                        self.url + self.oauth.token, refresh_token=refresh_token, headers=HEADERS
+                        self.token_url + self.oauth.token, refresh_token=refresh_token, headers=HEADERS
                     )
                 )
                 return self._make_token(answer, refresh_token)
@@ -118,7 +122,7 @@ class App:
             return
         response: Response = await self._send(
             self._open(ENDED).revoke_token(
-                self.url + self.oauth.revoke,
+                self.token_url + self.oauth.revoke,
                 token=refresh_token,
                 token_type_hint="refresh_token",  # noqa: S106 # the name of a kind
                 headers={"accept": HEADERS["accept"]},  # Authlib adds the other one itself
@@ -134,7 +138,8 @@ class App:
         # The exception to "no loading inside functions": Authlib takes 10 MB and a tenth of a second, and a process whose
         # accounts are all connected by tokens does without it.
         session = importlib.import_module("connectors.session")
-        return session.Session(self.client_id, self.client_secret, self.http, partial(self._read, message))
+        read = partial(self._read, message)
+        return session.Session(self.client_id, self.client_secret, self.oauth.client_auth, self.http, read)
 
     async def _send(self, call: Awaitable[Any]) -> Any:
         try:
@@ -178,8 +183,9 @@ class App:
             refresh_token=newer if isinstance(newer, str) and newer else refresh_token,
             expires_at=self.wall() + answer["expires_in"],
         )
-        is_known = isinstance(named, str) and re.fullmatch(self.connector.account_host, named)
-        scopes = read_scopes(answer.get("scope"))
+        host = self.connector.account_host
+        is_known = isinstance(named, str) and host is not None and re.fullmatch(host, named)
+        scopes = read_scopes(follow_path(answer, self.oauth.scopes))
         return Token(credential=credential, scopes=scopes, account_url=named if is_known else None)
 
     def _error(self, kind: type[E], message: str, *, status: int | None = None) -> E:

@@ -17,9 +17,9 @@ class Session(AsyncOAuth2Client):
     """For one call, over the connections of the client that it is given; what it raises of an answer is ours."""
 
     def __init__(
-        self, client_id: str, client_secret: str, http: Http, read: Callable[[Response], dict[str, Any]]
+        self, client_id: str, client_secret: str, auth: str, http: Http, read: Callable[[Response], dict[str, Any]]
     ) -> None:
-        super().__init__(client_id, client_secret, **borrow(http))
+        super().__init__(client_id, client_secret, token_endpoint_auth_method=auth, **borrow(http))
         self.read_token = read
 
     def parse_response_token(self, resp: Response) -> Any:

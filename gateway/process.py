@@ -211,6 +211,7 @@ def make_apps(settings: Settings, http: Http) -> dict[str, App]:
         connector = CONNECTORS[name]
         if connector.oauth:
             url = settings.oauth_urls.get(name, connector.oauth.default_url)
+            api_url = settings.api_urls.get(name, connector.default_api_url).rstrip("/")
             apps[name] = App(
                 connector=connector,
                 oauth=connector.oauth,
@@ -218,6 +219,7 @@ def make_apps(settings: Settings, http: Http) -> dict[str, App]:
                 client_secret=client_secret,
                 http=http,
                 url=url,
+                token_url=api_url if connector.oauth.on_api else url,
             )
     return apps
 

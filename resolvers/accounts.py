@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from connectors.declaration import Connector, Credential, Identity
+from connectors.declaration import Connector
 from connectors.errors import CrmError
+from connectors.facts import Credential, Identity
 from connectors.registry import CONNECTORS
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode, refused
@@ -19,7 +20,8 @@ from storage import consents, integrations, rotation, runs, workspaces
 from storage.errors import StorageError
 from storage.identifiers import uuid7
 from storage.shapes import CredentialKind, IntegrationStatus
-from storage.tables import Integration, OauthGrant
+from storage.shared import OauthGrant
+from storage.tables import Integration
 from sync.loop import DISCONNECTED
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,12 @@ class Account:
     credential: Credential
     scopes: tuple[str, ...]
     url: str | None
-    """Where it has its own API."""
+    """Where people find it; its own API, where it has one, is there too."""
+
+    @property
+    def user(self) -> str | None:
+        """The CRM's user who has given the credential, where the CRM says who that is."""
+        return self.identity.user.external_id if self.identity.user else None
 
     @property
     def name(self) -> str:
@@ -49,8 +56,8 @@ class Account:
         """What the integration lives on; None where that is a token that somebody has made."""
         if self.credential.kind is not CredentialKind.OAUTH2:
             return None
-        user, account = self.identity.user.external_id, self.identity.account_id
-        return OauthGrant(integration_id=integration, crm=self.crm, account_id=account, user_id=user)
+        account = self.identity.account_id
+        return OauthGrant(integration_id=integration, crm=self.crm, account_id=account, user_id=self.user or "")
 
 
 class Mismatch(Refused):
@@ -145,7 +152,8 @@ def make_values(context: Context, account: Account, own: UUID) -> dict[str, Any]
         "account_id": account.identity.account_id,
         "account_name": account.identity.account_name,
         "account_url": account.url,
-        "account_user_id": account.identity.user.external_id,
+        "account_user_id": account.user,
+        "account_time_zone": account.identity.time_zone,
         "pending_until": None,
         "held_by_plan": False,
         "last_error": None,

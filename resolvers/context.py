@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from connectors.declaration import Payload
+from connectors.facts import Payload
 from connectors.oauth import App
 from resolvers.budgets import Budgets, Limits
 from resolvers.callers import Caller, Callers

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from connectors.catalogs import read_catalog
-from connectors.declaration import Field, Payload, Pipeline, Stage
 from connectors.errors import CrmError, Unmappable
+from connectors.facts import Field, Payload, Pipeline, Stage
 from connectors.mapping import map_record
 from connectors.registry import CONNECTORS
 from resolvers.context import Context

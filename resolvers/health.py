@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from connectors.declaration import Connector, Identity
+from connectors.declaration import Connector
 from connectors.errors import CrmError, Reauthorize
+from connectors.facts import Identity
 from connectors.registry import CONNECTORS
 from resolvers.context import Context
 from resolvers.errors import Unknown
@@ -88,8 +89,9 @@ def compare(connector: Connector, integration: Integration, found: Identity) -> 
         expected = integration.account_name or integration.account_id
         name = found.account_name or found.account_id
         return f"The credential opens the {connector.label} account {name}, and not {expected}."
-    if integration.account_user_id and found.user.external_id != integration.account_user_id:
-        name = found.user.name or found.user.external_id
+    user = found.user
+    if user and integration.account_user_id and user.external_id != integration.account_user_id:
+        name = user.name or user.external_id
         return f"The credential is of another {connector.label} user now: {name}."
     return None
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from connectors.client import Client
-from connectors.declaration import Catalog, Connector, ExternalType, Payload, Reference
+from connectors.declaration import Connector, ExternalType
 from connectors.errors import CrmError, Unmappable
+from connectors.facts import Catalog, Payload, Reference
 from connectors.mapping import compile_type, map_record
 from connectors.registry import CONNECTORS
 from connectors.values import read_id
@@ -165,7 +166,9 @@ class Walk:
         """What a search has found, as the lists show it, where that is a few calls; those that are gone are left out."""
         named = [(place, find_id(self.external, payload), payload) for place, payload in rows]
         if not (self.text and self.external.reads_many):
-            return [(place, payload) for place, external_id, payload in named if external_id]
+            kept = [(place, payload) for place, external_id, payload in named if external_id]
+            shown = await self.client.complete(self.external, [payload for _, payload in kept])
+            return [(place, payload) for (place, _), payload in zip(kept, shown, strict=True)]
         found = await self.client.read(self.external, [external_id for _, external_id, _ in named if external_id])
         return [(place, found[external_id]) for place, external_id, _ in named if external_id in found]
 

@@ -11,11 +11,14 @@ from starlette.routing import BaseRoute
 from sandbox.calls import Calls
 from sandbox.disturb import commit_all, pick_dropped, purge_deleted, share_time, withhold
 from sandbox.faults import Faults, check_faults
+from sandbox.grants import Grants
 from sandbox.table import Key, Table
 
 
 class Account(ABC):
     """One company's account; `tables` are by external type, in the CRM's own words."""
+
+    grants: Grants  # with tokens as the CRM makes them
 
     def __init__(self, token: str) -> None:
         self.token = token

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from sandbox import pipedrive
+from sandbox import hubspot, pipedrive
 from sandbox.account import Crm
 from sandbox.control import CONTROLS, control_route
 from sandbox.faults import FAULTS
@@ -19,7 +19,7 @@ PORT = 8001
 SIZE = 1200
 SEED = 1
 
-CRMS = (pipedrive.create_crm,)
+CRMS = (pipedrive.create_crm, hubspot.create_crm)
 
 
 def create_app(size: int = SIZE, seed: int = SEED) -> Starlette:
@@ -45,7 +45,9 @@ def describe(crms: dict[str, Crm]) -> list[str]:
     lines = ["CRMs, simulated. Nothing here is real, and nothing leaves this machine.", ""]
     for crm in crms.values():
         lines += [f"/{crm.name}"]
-        lines += [f"  authorize at /{crm.name}{crm.authorize}?client_id=any&redirect_uri=http://...&state=..."]
+        lines += [
+            f"  authorize at /{crm.name}{crm.authorize}?client_id=any&redirect_uri=http://...&scope=...&state=..."
+        ]
         for number, account in enumerate(crm.accounts, 1):
             held = ", ".join(f"{count} {name}" for name, count in account.counts().items())
             lines.append(f"  account {number}, token {account.token}: {held}")

@@ -24,11 +24,11 @@ class Calls:
         self.counts[method, template, status] += 1
         self.remember(method, path, query, status)
 
-    def note_oauth(self, operation: str, path: str, query: str, status: int) -> None:
-        """An operation that was answered with an error counts as refused."""
-        self.oauth_counts["POST", path.rstrip("/"), status] += 1
+    def note_oauth(self, operation: str, method: str, path: str, query: str, status: int) -> None:
+        """An operation that was answered with an error counts as refused; `path` has no token in it."""
+        self.oauth_counts[method, path.rstrip("/"), status] += 1
         self.operations[operation if status < 400 else "refused"] += 1
-        self.remember("POST", path, query, status)
+        self.remember(method, path, query, status)
 
     def remember(self, method: str, path: str, query: str, status: int) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")

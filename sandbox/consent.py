@@ -49,7 +49,10 @@ FORM = """<p>It would be allowed to:</p>
 
 @dataclass(frozen=True)
 class Consent:
-    """What is asked: `rights` in words, `accounts` by name, and what the form hands back unseen."""
+    """What is asked: `rights` in words, `accounts` by name, and what the form hands back unseen.
+
+    `chosen` is the number of the account that is picked until the person picks another.
+    """
 
     crm: str
     app: str
@@ -57,6 +60,7 @@ class Consent:
     rights: Iterable[str]
     accounts: Iterable[str]
     hidden: dict[str, str]
+    chosen: int = 1
 
 
 def render_consent(asked: Consent) -> str:
@@ -67,14 +71,16 @@ def render_consent(asked: Consent) -> str:
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
             for name, value in asked.hidden.items()
         ),
-        accounts="\n".join(render_account(number, name) for number, name in enumerate(asked.accounts, 1)),
+        accounts="\n".join(
+            render_account(number, name, chosen=number == asked.chosen) for number, name in enumerate(asked.accounts, 1)
+        ),
     )
     return PAGE.format(title=escape(f"{asked.app} asks for access to {asked.crm}"), body=form)
 
 
-def render_account(number: int, name: str) -> str:
-    chosen = " checked" if number == 1 else ""
-    return f'<label><input type="radio" name="account" value="{number}"{chosen}> {escape(name)}</label>'
+def render_account(number: int, name: str, *, chosen: bool) -> str:
+    checked = " checked" if chosen else ""
+    return f'<label><input type="radio" name="account" value="{number}"{checked}> {escape(name)}</label>'
 
 
 def render_problem(crm: str, problem: str) -> str:

@@ -44,16 +44,16 @@ def commit_late(table: Table, order: str, passed: Row | None) -> None:
     list's end, one second under the newest row: below the cursor, as a transaction that was open all the while.
     """
     late = [row for row in table.rows.values() if row.withheld]
-    if order == "update_time" and passed is not None:
+    if order == table.time and passed is not None:
         return
     if order == "id" and passed is not None:
         late = [row for row in late if row.record["id"] < passed.record["id"]]
-    newest = max((str(row.record.get("update_time") or "") for row in table.live()), default="") if late else ""
+    newest = max((str(row.record.get(table.time) or "") for row in table.live()), default="") if late else ""
     for row in late:
         row.withheld = False
         just_now = table.stamp(datetime.now(UTC) - timedelta(seconds=1))
-        moment = second_before(newest, table) if order == "update_time" else just_now
-        table.put({**row.record, "update_time": moment})
+        moment = second_before(newest, table) if order == table.time else just_now
+        table.put({**row.record, table.time: moment})
 
 
 def second_before(moment: str, table: Table) -> str:
@@ -66,7 +66,7 @@ def edit_some(table: Table, count: int, near: Iterable[Row]) -> None:
     for row in list(islice(near, count)):
         title = str(row.record.get(table.title) or "")
         edited = title.removesuffix(" *") if title.endswith(" *") else f"{title} *"
-        table.put({**row.record, table.title: edited, "update_time": now})
+        table.put({**row.record, table.title: edited, table.time: now})
 
 
 def share_time(table: Table, count: int) -> None:
@@ -74,4 +74,4 @@ def share_time(table: Table, count: int) -> None:
     now = table.stamp(datetime.now(UTC))
     table.orders.clear()
     for row in list(islice(table.live(), count)):
-        table.put({**row.record, "update_time": now})
+        table.put({**row.record, table.time: now})

@@ -85,6 +85,8 @@ FAULTS = {
     "sameTime": Fault("so many records of each type", is_count),
     "purgeDeleted": Fault("true or false: deleted records are gone for good, as after the vendor's 30 days", is_flag),
     "searchLagSeconds": Fault("seconds", is_amount),
+    "searchHidesMerges": Fault("true or false: searches do not show which records were merged (HubSpot)", is_flag),
+    "keepPrimaryId": Fault("true or false: a merged record keeps the primary's id (HubSpot)", is_flag),
     "dailyQuota": Fault("calls left today", is_count),
 }
 

@@ -13,15 +13,17 @@ IDLE_SECONDS = 60 * 86_400  # a refresh token unused for so long is dead
 class Code:
     client: str
     redirect: str
+    scopes: Collection[str]
     expires: float
     used: bool = False
 
 
 @dataclass
 class Grant:
-    """One consent; `refresh` is its only valid refresh token."""
+    """One consent, to these scopes; `refresh` is its only valid refresh token."""
 
     client: str
+    scopes: Collection[str]
     refresh: str
     touched: float
     revoked: bool = False
@@ -55,10 +57,10 @@ class Grants:
     def knows(self, secret: str) -> bool:
         return secret in self.codes or secret in self.refreshes or secret in self.accesses
 
-    def consent(self, client: str, redirect: str) -> str:
+    def consent(self, client: str, redirect: str, scopes: Collection[str]) -> str:
         """A code for the app to exchange."""
         code = token_hex(20)
-        self.codes[code] = Code(client, redirect, self.clock() + CODE_SECONDS)
+        self.codes[code] = Code(client, redirect, scopes, self.clock() + CODE_SECONDS)
         return code
 
     def exchange(self, code: str, client: str, redirect: str) -> Grant | None:
@@ -68,16 +70,21 @@ class Grants:
         if (found.client, found.redirect) != (client, redirect):
             return None
         found.used = True
-        grant = Grant(client, self.make_refresh(), self.clock())
+        grant = Grant(client, found.scopes, self.make_refresh(), self.clock())
         self.refreshes[grant.refresh] = grant
         return grant
 
+    def find(self, refresh: str) -> Grant | None:
+        """The grant of a refresh token that is valid."""
+        grant = self.refreshes.get(refresh)
+        if grant is None or grant.revoked or grant.refresh != refresh:
+            return None
+        return None if self.clock() >= grant.touched + IDLE_SECONDS else grant
+
     def renew(self, refresh: str, client: str, *, rotates: bool) -> Grant | None:
         """The grant, good for another 60 days; `rotates` gives it another refresh token."""
-        grant = self.refreshes.get(refresh)
-        if grant is None or grant.revoked or (grant.refresh, grant.client) != (refresh, client):
-            return None
-        if self.clock() >= grant.touched + IDLE_SECONDS:
+        grant = self.find(refresh)
+        if grant is None or grant.client != client:
             return None
         grant.touched = self.clock()
         if rotates:
@@ -105,3 +112,8 @@ class Grants:
         elif grant:
             grant.revoked = True
         return True
+
+    def withdraw(self, refresh: str) -> None:
+        """The refresh token alone: access tokens that it has given live on."""
+        if grant := self.find(refresh):
+            grant.refresh = ""

@@ -32,7 +32,7 @@ class Window:
 
 @dataclass
 class Budget:
-    """What was spent since midnight UTC; the limit is given by whoever asks."""
+    """What was spent since midnight of whatever zone `today` tells; the limit is given by whoever asks."""
 
     today: Callable[[], datetime] = lambda: datetime.now(UTC)
     spent: int = 0
@@ -50,7 +50,7 @@ class Budget:
     def resets(self) -> float:
         now = self.today()
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return (midnight - now).total_seconds()
+        return midnight.timestamp() - now.timestamp()
 
 
 def whole_seconds(seconds: float) -> int:

@@ -5,6 +5,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from sandbox.wire import encode
@@ -42,16 +43,22 @@ class Table:
         stamp: Callable[[datetime], str],
         is_live: Callable[[Json], bool],
         hidden: tuple[str, ...] = (),
+        time: str = "update_time",
     ) -> None:
-        """`title` names the field people edit; `stamp` writes a time as this type has it; `hidden` lists leave out."""
+        """`title` names the field people edit, `time` that of the last change; `hidden` are left out by lists.
+
+        `stamp` writes a time as this type has it.
+        """
         self.title = title
         self.stamp = stamp
         self.is_live = is_live
         self.hidden = hidden
+        self.time = time
         self.rows: dict[Key, Row] = {}
         self.orders: dict[str, list[Entry]] = {}
         self.last_id = 0
         self.purges = False  # deleted records are not kept
+        self.written: dict[Key, float] = {}  # when each was put, the latest last
 
     def next_id(self) -> int:
         self.last_id += 1
@@ -68,8 +75,9 @@ class Table:
         """Replaces everything, with no past."""
         self.rows = {record["id"]: Row(record, self.hidden) for record in records}
         self.orders.clear()
+        self.written.clear()
         self.last_id = max((key for key in self.rows if isinstance(key, int)), default=0)
-        self.order("update_time")  # sorted now, and not in the first call that asks for it
+        self.order(self.time)  # sorted now, and not in the first call that asks for it
 
     def put(self, record: Json) -> Row:
         """Inserts or replaces; the given record must not be changed afterwards."""
@@ -80,7 +88,10 @@ class Table:
             row = self.rows[key] = Row(record, self.hidden)
         else:
             old, row.record, row.body = row.record, record, None
-        row.past = [*row.past[-PAST_KEPT:], (time.monotonic(), old)]
+        now = time.monotonic()
+        row.past = [*row.past[-PAST_KEPT:], (now, old)]
+        self.written.pop(key, None)
+        self.written[key] = now
         for name, order in self.orders.items():
             if old is not None:
                 del order[bisect_left(order, entry(old, name))]
@@ -92,8 +103,13 @@ class Table:
     def drop(self, key: Key) -> None:
         """Takes the record away for good."""
         record = self.rows.pop(key).record
+        self.written.pop(key, None)
         for name, order in self.orders.items():
             del order[bisect_left(order, entry(record, name))]
+
+    def written_since(self, moment: float) -> set[Key]:
+        """The ids of what was put after that monotonic moment."""
+        return set(takewhile(lambda key: self.written[key] > moment, reversed(self.written)))
 
     def order(self, name: str) -> list[Entry]:
         """All rows as sorted (value, id); kept in order by `put` once asked for."""

@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage import integrations
 from storage.database import Database
 from storage.shapes import IntegrationStatus
-from storage.tables import Integration, OauthGrant, OauthState
+from storage.shared import OauthGrant
+from storage.tables import Integration, OauthState
 
 # Until the transaction ends; unlike the lock of a row it holds up nobody who has other business with the integration.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 2))"

@@ -52,7 +52,8 @@ GROUP BY s.integration_id, s.record_type
 
 NOTE_SYNCED = """
 UPDATE integration SET last_synced_at = now(), last_error = NULL, updated_at = now(),
-  watermarks = watermarks || %(watermarks)s::text::jsonb WHERE id = %(integration)s AND workspace_id = %(workspace)s
+  watermarks = watermarks || %(watermarks)s::text::jsonb, rounds = rounds || %(rounds)s::text::jsonb
+  WHERE id = %(integration)s AND workspace_id = %(workspace)s
 """
 
 NOTE_HEALTH = """
@@ -140,10 +141,15 @@ async def change(session: AsyncSession, integration: UUID, **values: Any) -> Int
 
 
 async def note_synced(
-    database: Database, session: AsyncSession, integration: UUID, watermarks: Mapping[str, str]
+    database: Database,
+    session: AsyncSession,
+    integration: UUID,
+    watermarks: Mapping[str, str],
+    rounds: Mapping[str, Any],
 ) -> None:
-    """A run has ended well: when, and from where the next DELTA goes on, by external type."""
-    values = {"integration": integration, "watermarks": orjson.dumps(watermarks).decode()}
+    """A run has ended well: when, and from where the next DELTA goes on, by external type and by round."""
+    told = {"watermarks": watermarks, "rounds": rounds}
+    values = {"integration": integration} | {name: orjson.dumps(given).decode() for name, given in told.items()}
     await database.run(session, NOTE_SYNCED, values)
     await announce(session, integration)
 

@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage import events
 from storage.database import Database
 from storage.records import now
-from storage.tables import ApiKey, KeyDigest
+from storage.shared import KeyDigest
+from storage.tables import ApiKey
 
 FIND_DIGEST: Final = "SELECT workspace_id, key_id FROM key_digest WHERE digest = %(digest)s"
 

@@ -1,10 +1,10 @@
 """The tables: the declared records with what only the database knows, and everything that is no record."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Column, Computed, DateTime, Index, LargeBinary, Text, text
+from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
@@ -247,11 +247,14 @@ class Integration(SQLModel, table=True):
     account_name: str | None = None
     account_url: str | None = None
     account_user_id: str | None = None
+    account_time_zone: str | None = None
     record_types: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     filter: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     """Which records its runs take: {"contactKinds": […], "updatedSince": time, "createdSince": time}."""
     watermarks: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
     """external type -> the CRM's time up to which its changes are here; none before a FULL has ended."""
+    rounds: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    """How far DELTAs have gone through what shows no change by itself, by name; none: the next begins anew."""
     health: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     """What the last check found: {"ok", "checkedAt", "latencyMs", "missingScopes", "message"}."""
     pending_until: datetime | None = Field(default=None, sa_type=MOMENT)
@@ -340,60 +343,3 @@ class SyncError(SQLModel, table=True):
     code: str
     message: str
     at: datetime = Field(default_factory=now, sa_type=MOMENT)
-
-
-# ---------------------------------------------------------------- shared by all workspaces
-
-
-class RateWindow(SQLModel, table=True):
-    """What is left of one limit of a CRM account's API. Workspaces that hold the same account share it: no row-level
-    security, and nothing here but numbers."""
-
-    __tablename__ = "rate_window"
-    WITHOUT_WORKSPACE: ClassVar[bool] = True
-    crm: str = Field(primary_key=True)
-    account: str = Field(primary_key=True)
-    window: str = Field(primary_key=True)
-    limit: int | None = Field(default=None, sa_type=BigInteger)
-    used: int = Field(default=0, sa_type=BigInteger)
-    """Spent in the window under way, for windows that reset at a time."""
-    calls: list[datetime] = Field(default_factory=list, sa_type=ARRAY(MOMENT))
-    """When the last calls were, or will be, sent, for windows that roll."""
-    resets_at: datetime | None = Field(default=None, sa_type=MOMENT)
-    blocked_until: datetime | None = Field(default=None, sa_type=MOMENT)
-    updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
-
-
-class OauthGrant(SQLModel, table=True):
-    """Which integrations, of whatever workspace, live on a user's consent: the last one to leave revokes it. No row-level
-    security, and nothing here but ids."""
-
-    __tablename__ = "oauth_grant"
-    __table_args__ = (Index("ix_oauth_grant_user", "crm", "account_id", "user_id"),)
-    WITHOUT_WORKSPACE: ClassVar[bool] = True
-    integration_id: UUID = Field(primary_key=True)
-    crm: str
-    account_id: str
-    user_id: str
-
-
-class WorkspaceKey(SQLModel, table=True):
-    """Which workspaces there are, and which one a handle means: asked before a workspace is known. No row-level security,
-    and nothing here but ids and hashes."""
-
-    __tablename__ = "workspace_key"
-    WITHOUT_WORKSPACE: ClassVar[bool] = True
-    workspace_id: UUID = Field(primary_key=True)
-    digest: bytes = Field(sa_type=LargeBinary, unique=True)
-    """SHA-256 of the handle, without regard to capital letters."""
-
-
-class KeyDigest(SQLModel, table=True):
-    """Whose an API key is: asked before a workspace is known. No row-level security, and nothing here but ids and hashes."""
-
-    __tablename__ = "key_digest"
-    WITHOUT_WORKSPACE: ClassVar[bool] = True
-    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
-    """SHA-256 of the secret, which is 256 bits of chance: nothing slower is needed."""
-    workspace_id: UUID
-    key_id: UUID

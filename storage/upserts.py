@@ -87,6 +87,18 @@ AND (s.deleted_at IS NOT NULL) = src.deleted AND s.workspace_id = %(workspace)s
 """
 """Records whose last change is here."""
 
+ALIVE = """
+SELECT external_id FROM source_record WHERE integration_id = %(integration)s AND external_type = %(type)s
+AND external_id = ANY(%(ids)s) AND deleted_at IS NULL AND workspace_id = %(workspace)s
+"""
+"""Which of these are here and not deleted."""
+
+REFERRING = """
+SELECT external_id, refs FROM source_record WHERE integration_id = %(integration)s AND external_type = %(type)s
+AND deleted_at IS NULL AND external_id > %(after)s AND workspace_id = %(workspace)s ORDER BY external_id LIMIT %(most)s
+"""
+"""What the sources of a type point at, in the order of their ids."""
+
 SOURCES_OF_RECORDS = """
 SELECT id, integration_id, external_type, external_id, record_id, mapped, refs, remote_updated_at, deleted_at
 FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(records)s)

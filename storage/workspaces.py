@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
-from storage.tables import Workspace, WorkspaceKey
+from storage.shared import WorkspaceKey
+from storage.tables import Workspace
 
 FIND: Final = "SELECT workspace_id FROM workspace_key WHERE digest = %(digest)s OR workspace_id = %(id)s"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.calls import Calls, Observe
 from connectors.client import Client
-from connectors.declaration import Credential
+from connectors.facts import Credential
 from connectors.http import Http
 from connectors.pacing import Ledger
 from connectors.registry import CONNECTORS
@@ -53,6 +53,7 @@ class Clients:
             credential,
             account=integration.account_id,
             account_url=integration.account_url,
+            time_zone=integration.account_time_zone,
             integration=str(integration.id),
             renew=renew if credential.kind is CredentialKind.OAUTH2 else None,
         )

@@ -11,8 +11,8 @@ import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.calls import EARLY
-from connectors.declaration import Credential
 from connectors.errors import Reauthorize, Retryable
+from connectors.facts import Credential
 from connectors.oauth import App
 from connectors.registry import CONNECTORS
 from storage import consents, integrations, rotation

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from connectors.declaration import ExternalType, Mapped
+from connectors.declaration import ExternalType
+from connectors.facts import Mapped
 from storage.shapes import RecordType
 
 

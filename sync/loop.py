@@ -9,8 +9,9 @@ from typing import Any
 
 from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import ExternalType, Mapped, Payload, Removed
+from connectors.declaration import ExternalType, Removed
 from connectors.errors import CrmError, Missing, Reauthorize, Rejected, Unmappable, Unsupported
+from connectors.facts import Mapped, Payload
 from connectors.mapping import map_record
 from storage import runs
 from storage.database import Database
@@ -19,7 +20,8 @@ from storage.tables import Integration, SyncRun
 from sync.feed import Feed
 from sync.pages import Writer
 from sync.people import People, side_task
-from sync.steps import Batch, Cursor, ListStep, Plan, Step
+from sync.plan import Plan
+from sync.steps import Batch, Cursor, ListStep, Step
 
 AT_ONCE = 50
 """Records mapped before others get their turn: requests are answered by the same process."""
@@ -62,6 +64,8 @@ class Result:
     message: str | None = None
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """external type -> the CRM's time up to which its changes are here."""
+    rounds: Mapping[str, Any] = field(default_factory=dict)
+    """How far rounds have come, by name."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ class Loop:
         self.filter = self.plan.filter
         self.state: dict[str, Any] = {"listing": 0, "page": None, **(self.run.cursor or {})}
         """The run's cursor: {"listing": number of the step, "page": its own cursor, "started": the CRM's time,
-        "newest": {type: time}, "taken": {type: records}, "unlisted": records, "failed": [types]}."""
+        "newest": {type: time}, "taken": {type: records}, "unlisted": records, "failed": [types],
+        "rounds": {name: where the next run goes on}}."""
 
     async def carry_out(self) -> Result:
         """Does step after step; each batch's records, counts and cursor are one commit."""
@@ -164,6 +169,8 @@ class Loop:
         taken = self._choose(external, mapped) if external else []
         if batch.unlisted:
             self.state["unlisted"] = self.state.get("unlisted", 0) + sum(not one.is_deleted for one in taken)
+        if batch.round:
+            self.state["rounds"] = {**self.state.get("rounds", {}), batch.round: batch.place}
         last = batch.next is None or self._is_enough(step)
         self.state |= {"listing": number + last, "page": None if last else batch.next}
         if batch.records or batch.removed or errors:
@@ -267,6 +274,7 @@ class Loop:
             status=SyncStatus.PARTIAL if has_errors or unlisted else SyncStatus.SUCCEEDED,
             message=message,
             watermarks=self._mark(failed) if not unlisted else {},
+            rounds=self.state.get("rounds", {}),
         )
 
     def _mark(self, failed: Collection[str]) -> dict[str, str]:

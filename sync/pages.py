@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from connectors.declaration import ExternalType, Mapped
+from connectors.declaration import ExternalType
+from connectors.facts import Mapped
 from storage import integrations, merges, upserts
 from storage.database import Database
 from storage.identifiers import uuid7
@@ -92,6 +93,10 @@ class Writer:
         latest = {record.external_id: record for record in records}
         known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
         changes, unchanged = self._compare(external, latest, known)
+        merged = await self._find_merged(external, latest)
+        for change in changes:
+            older = [one["record_id"] for one in merged.get(change.mapped.external_id, ())]
+            change.source.record_id = change.source.record_id or min(older, default=None)
         if unchanged:
             await self.database.run(self.session, upserts.TOUCH_SOURCES, {"ids": unchanged})
         done = Stored(skipped=len(unchanged))
@@ -99,6 +104,7 @@ class Writer:
             await self._write(external.record_type, changes)
             deleted = [change.source.id for change in changes if change.mapped.is_deleted]
             await self._follow_merges(external.record_type, deleted)
+        done.archived += await self._join(external, merged) if merged else 0
         for change in changes:
             if change.mapped.is_deleted:
                 done.archived += 1
@@ -121,12 +127,46 @@ class Writer:
     async def _follow_merges(self, type_: RecordType, deleted: Sequence[UUID]) -> None:
         """A deleted record that was merged into another one belongs to that one's record from now on."""
         moves = await merges.find_survivors(self.database, self.session, self.workspace, deleted)
-        if not moves:
-            return
+        if moves:
+            await self._move(type_, moves)
+
+    async def _move(self, type_: RecordType, moves: Sequence[Mapping[str, Any]]) -> None:
+        """Gives sources to the records that theirs have become part of."""
         empty = await merges.move_sources(self.database, self.session, moves)
         gone = [move for move in moves if move["old"] in empty]
         await merges.absorb(self.database, self.session, self.workspace, type_, gone)
         await self.settler.settle_anew(type_, {move["new"] for move in moves} | {move["old"] for move in moves} - empty)
+
+    async def _find_merged(
+        self, external: ExternalType, latest: Mapping[str, Mapped]
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        """The sources that the CRM has merged into records of the page, by the survivor's id."""
+        into = {one: survivor for survivor, mapped in latest.items() for one in mapped.merged if one not in latest}
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        if into:
+            known = upserts.find_known(self.database, self.session, self.integration.id, external.name, list(into))
+            for external_id, row in (await known).items():
+                found.setdefault(into[external_id], []).append(row)
+        return found
+
+    async def _join(self, external: ExternalType, merged: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
+        """Archives merged sources, and gives them to their survivors' records. Gives how many of them were alive."""
+        stored = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(merged))
+        gone = [row["external_id"] for rows in merged.values() for row in rows if not row["deleted_at"]]
+        values = {"integration": self.integration.id, "type": external.name, "ids": gone}
+        archived = await self.database.run(self.session, upserts.ARCHIVE_SOURCES, values) if gone else []
+        moves = [
+            {"source": row["id"], "old": row["record_id"], "new": stored[survivor]["record_id"]}
+            for survivor, rows in merged.items()
+            for row in rows
+            if survivor in stored and row["record_id"] != stored[survivor]["record_id"]
+        ]
+        if moves:
+            await self._move(external.record_type, moves)
+        left = {row["record_id"] for row in archived} - {move["old"] for move in moves}
+        if left:
+            await self.settler.settle_anew(external.record_type, left)
+        return len(archived)
 
     async def _begin(self) -> None:
         """Before anything is read. Raises Gone where the integration is being deleted, which waits for pages under way."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.client import Client
-from connectors.declaration import Catalog, User
 from connectors.errors import Missing, Unsupported
+from connectors.facts import Catalog, User
 from storage import upserts
 from storage.database import Database
 from storage.tables import Integration

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from structlog.contextvars import bind_contextvars
@@ -55,6 +56,8 @@ class Outcome:
     """Of the SyncError, where an error of the CRM has ended the run; the integration tells it too."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """external type -> the time from which the next DELTA goes on."""
+    rounds: Mapping[str, Any] = field(default_factory=dict)
+    """How far rounds have come, by name."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Worker:
                 result = await loop.carry_out()
                 if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values()) >= MANY:
                     await self.database.analyze(*WRITTEN)  # now, and not beside the run that comes next
-                outcome = Outcome(result.status, result.message, watermarks=result.watermarks)
+                outcome = Outcome(result.status, result.message, watermarks=result.watermarks, rounds=result.rounds)
             finally:
                 await catalogs.close()
         except (Superseded, Gone):
@@ -155,7 +158,8 @@ class Worker:
             if left is None:
                 return False
             if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
-                await integrations.note_synced(self.database, session, run.integration_id, outcome.watermarks)
+                marks = outcome.watermarks, outcome.rounds
+                await integrations.note_synced(self.database, session, run.integration_id, *marks)
             elif outcome.code and outcome.message:
                 status = IntegrationStatus.ERROR if outcome.refused else None
                 await integrations.note_error(session, run.integration_id, outcome.message, status)

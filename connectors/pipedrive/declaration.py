@@ -1,6 +1,6 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
-from connectors.declaration import Connector, ExternalType, Listing, Lookup, OAuth, Removals, Search, Source
+from connectors.declaration import Connector, ExternalType, OAuth, Removals
 from connectors.pipedrive.activities import (
     always_note,
     is_done,
@@ -48,6 +48,7 @@ from connectors.pipedrive.metadata import (
 )
 from connectors.pipedrive.names import lead_fields
 from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES, widen
+from connectors.reading import Listing, Lookup, Search, Source
 from storage.shapes import CredentialKind, RecordType
 
 BY_ID = {"sort_by": "id", "sort_direction": "asc"}

@@ -6,7 +6,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from connectors.declaration import Catalog, Convert, Payload, Reference
+from connectors.declaration import Convert
+from connectors.facts import Catalog, Payload, Reference
 from connectors.pipedrive.names import custom_fields, names_of, read_labels
 from connectors.values import (
     pick,

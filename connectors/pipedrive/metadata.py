@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from connectors.declaration import Catalog, Field, Identity, Payload, Pipeline, Removed, Stage, User
+from connectors.declaration import Removed
 from connectors.errors import Reauthorize
+from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, Stage, User
 from connectors.pipedrive.mapping import is_deleted
 from connectors.values import pick, read_id, read_text
 

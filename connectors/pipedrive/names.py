@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from connectors.custom import name_fields
-from connectors.declaration import Catalog, Payload
+from connectors.facts import Catalog, Payload
 
 Options: TypeAlias = Mapping[str, str]
 

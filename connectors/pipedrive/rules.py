@@ -1,7 +1,8 @@
 """How Pipedrive's API is to be called: its pages, its limits, its errors."""
 
-from connectors.declaration import Limit, Paging, Rate, Remedy
+from connectors.declaration import Limit, Rate, Remedy
 from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
+from connectors.reading import Paging
 from storage.shapes import BudgetWindow
 
 PAGING = {

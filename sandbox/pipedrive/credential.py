@@ -1,8 +1,8 @@
-"""What a call is made with: an API token, or an access token of a grant; its limits and its rights."""
+"""What a call is made with: an API token, or an access token of a grant; its limits."""
 
 from dataclasses import dataclass
 
-from sandbox.grants import Access
+from sandbox.credential import Credential
 from sandbox.limits import Window
 from sandbox.pipedrive.account import Company
 
@@ -12,34 +12,16 @@ UNLIMITED = 1000  # what the headers say where calls are not limited
 
 
 @dataclass(frozen=True)
-class Credential:
-    """Without `access` it is the company's API token, which has no scopes: it may do all."""
-
-    company: Company
-    token: str
-    access: Access | None = None
-
-    def enters(self) -> bool:
-        """Whether this call, counted here, is let in; a worn-out token stays dead when the fault is taken back."""
-        faults, access = self.company.faults, self.access
-        if faults.get("refuseToken"):
-            return False
-        if access is None:
-            return True
-        if faults.wears_out(access.token):
-            access.dead = True
-        return self.company.grants.is_alive(access)
-
-    def may(self, scopes: set[str]) -> bool:
-        return self.access is None or not scopes.isdisjoint(self.access.scopes)
+class CompanyCredential(Credential[Company]):
+    """Each token has windows of its own."""
 
     def window(self, name: str) -> Window:
-        return self.company.windows[self.token, name]
+        return self.account.windows[self.token, name]
 
     def limit(self, name: str) -> int:
-        given = self.company.faults.get("limits", {})
+        given = self.account.faults.get("limits", {})
         if name == "DAY":
-            vendors = self.company.daily_tokens()
+            vendors = self.account.daily_tokens()
         elif given == "none":
             return UNLIMITED
         else:

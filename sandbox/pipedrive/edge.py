@@ -11,7 +11,7 @@ from sandbox.limits import whole_seconds
 from sandbox.pipedrive.account import WINDOW_SECONDS, Company
 from sandbox.pipedrive.answers import Answer, VendorError, fail, faulty, out_of_scope, over_limit, unauthorized
 from sandbox.pipedrive.call import Call
-from sandbox.pipedrive.credential import Credential
+from sandbox.pipedrive.credential import CompanyCredential
 from sandbox.pipedrive.routes import Endpoint, canonical, find_endpoint
 from sandbox.wire import MEDIA_TYPE, Cut
 
@@ -28,16 +28,16 @@ def make_routes(companies: Sequence[Company]) -> list[Route]:
     return [Route(f"/{prefix}/{{path:path}}", api, methods=METHODS) for prefix in ("api", "v1")]
 
 
-def find_credential(companies: Sequence[Company], request: Request) -> Credential | None:
+def find_credential(companies: Sequence[Company], request: Request) -> CompanyCredential | None:
     """The API token of a company, else a token of one of its grants, a dead one too; None for what nobody knows."""
     key = request.headers.get("x-api-token")
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     for company in companies:
         if key == company.token:
-            return Credential(company, key)
+            return CompanyCredential(company, key)
         access = company.grants.accesses.get(bearer)
         if access and not key and scheme.lower() == "bearer":
-            return Credential(company, bearer, access)
+            return CompanyCredential(company, bearer, access)
     return None
 
 
@@ -45,8 +45,8 @@ def respond(answer: Answer, headers: dict[str, str]) -> Response:
     return Response(answer.body, answer.status, {**headers, **answer.headers}, MEDIA_TYPE)
 
 
-async def serve(credential: Credential, request: Request) -> Response:
-    company = credential.company
+async def serve(credential: CompanyCredential, request: Request) -> Response:
+    company = credential.account
     log = company.calls
     await asyncio.sleep(company.faults.get("latencyMs", 0) / 1000)
     content = await request.body()
@@ -67,7 +67,7 @@ async def serve(credential: Credential, request: Request) -> Response:
     return Cut(response) if company.faults.cuts() else response
 
 
-def admit(credential: Credential, call: Call, endpoint: Endpoint | None) -> Answer:
+def admit(credential: CompanyCredential, call: Call, endpoint: Endpoint | None) -> Answer:
     """Everything that may stand before the handler, in the vendor's order, then the handler."""
     if not credential.enters():
         raise unauthorized()
@@ -90,9 +90,9 @@ def window_of(endpoint: Endpoint | None) -> str:
     return "SEARCH" if endpoint and endpoint.search else "BURST"
 
 
-def take(credential: Credential, endpoint: Endpoint | None) -> None:
+def take(credential: CompanyCredential, endpoint: Endpoint | None) -> None:
     """Counts the call, or refuses it with 429; a refused call does not count."""
-    company, name = credential.company, window_of(endpoint)
+    company, name = credential.account, window_of(endpoint)
     window, cost = credential.window(name), endpoint.cost if endpoint else 0
     if company.faults.quota_left() == 0:
         raise refuse(company, company.budget.resets())
@@ -114,8 +114,8 @@ def refuse(company: Company, seconds: float) -> VendorError:
     return refusal
 
 
-def limit_headers(credential: Credential, endpoint: Endpoint | None) -> dict[str, str]:
-    company, name = credential.company, window_of(endpoint)
+def limit_headers(credential: CompanyCredential, endpoint: Endpoint | None) -> dict[str, str]:
+    company, name = credential.account, window_of(endpoint)
     window, limit, tokens = credential.window(name), credential.limit(name), credential.limit("DAY")
     left = 0 if company.faults.quota_left() == 0 else max(0, tokens - company.budget.used())
     return {

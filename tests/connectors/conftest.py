@@ -8,7 +8,7 @@ import pytest
 
 from connectors.calls import Calls
 from connectors.client import Client
-from connectors.declaration import Credential
+from connectors.facts import Credential
 from connectors.http import Http, open_http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS

@@ -59,6 +59,7 @@ async def test_identify_tells_the_account_and_counts_its_calls_for_it(
 
     assert (identity.account_id, identity.account_name) == ("42", "Acme")
     assert identity.account_url == "https://acme.pipedrive.com"
+    assert identity.user
     assert (identity.user.external_id, identity.user.name, identity.user.email) == ("5", "Rae Rep", "rep@example.com")
     assert client.wire.account == "42"
     assert {account for _, account, _ in ledger.windows} == {"42"}

@@ -13,10 +13,12 @@ import respx
 from connectors.calls import Calls
 from connectors.catalogs import Catalogs
 from connectors.client import Client
-from connectors.declaration import Connector, Credential, ExternalType, Listing, Lookup, Search
+from connectors.declaration import Connector, ExternalType
 from connectors.errors import CrmError
+from connectors.facts import Credential
 from connectors.http import Http
 from connectors.pacing import MemoryLedger
+from connectors.reading import Listing, Lookup, Search
 from connectors.registry import CONNECTORS, Crm
 from storage.declare import columns
 from storage.records import BY_TYPE
@@ -103,7 +105,6 @@ def test_a_connector_says_all_that_is_asked_of_it(connector: Connector) -> None:
         assert set(external.mapping) <= set(columns(BY_TYPE[external.record_type]))
         assert external.listings
         assert external.lookups
-        assert {listing.paging for listing in external.listings} <= set(connector.paging)
         for references in external.references.values():
             targets = {target for target, _ in references(_linked(), catalog(connector.name))}
             assert targets <= set(order)

@@ -1,7 +1,7 @@
 """The names of custom fields."""
 
 from connectors.custom import name_fields
-from connectors.declaration import Field
+from connectors.facts import Field
 
 
 def field(name: str, label: str, *, custom: bool = True) -> Field:

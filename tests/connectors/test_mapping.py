@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.declaration import Catalog, Field
 from connectors.errors import Unmappable
+from connectors.facts import Catalog, Field
 from connectors.mapping import map_record
 from connectors.registry import CONNECTORS
 from storage.declare import columns

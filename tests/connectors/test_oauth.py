@@ -45,6 +45,7 @@ def app(time: Time, http: Http) -> App:
         client_secret="hush",
         http=http,
         url=HOST,
+        token_url=HOST,
         pause=time.pause,
         wall=time.clock,
     )
@@ -69,10 +70,10 @@ def test_the_address_has_what_the_vendor_documents(app: App) -> None:
 
 
 def test_where_scopes_are_asked_for_they_are_named(app: App) -> None:
-    oauth = OAuth(default_url=HOST, authorize="/consent", token="/token")
+    oauth = OAuth(default_url=HOST, authorize="/consent", token="/token", params={"response_type": "code"})
     url = urlsplit(replace(app, oauth=oauth).authorization_url(REDIRECT, "s"))
     assert url.path == "/consent"
-    assert parse_qsl(url.query)[3:] == [("response_type", "code"), ("scope", " ".join(app.connector.scopes))]
+    assert parse_qsl(url.query)[3:] == [("scope", " ".join(app.connector.scopes)), ("response_type", "code")]
 
 
 @respx.mock

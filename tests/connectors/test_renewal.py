@@ -9,8 +9,8 @@ import respx
 
 from connectors.calls import EARLY
 from connectors.client import Client
-from connectors.declaration import Credential
 from connectors.errors import Reauthorize, Retryable
+from connectors.facts import Credential
 from connectors.http import Http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS

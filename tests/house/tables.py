@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlmodel import SQLModel
 
+import storage.shared
 import storage.tables  # noqa: F401 - fills SQLModel's registry
 
 MODELS: Final[Mapping[str, type[SQLModel]]] = {

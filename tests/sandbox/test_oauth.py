@@ -143,7 +143,7 @@ async def test_new_data_ends_no_grant(crm: Caller, app: App) -> None:
 async def test_an_access_token_lives_for_3599_seconds() -> None:
     company, now = Company(SMALL, 5, 1, 0), [0.0]
     company.grants.clock = lambda: now[0]
-    grant = company.grants.exchange(company.grants.consent("app", REDIRECT), "app", REDIRECT)
+    grant = company.grants.exchange(company.grants.consent("app", REDIRECT, ["base"]), "app", REDIRECT)
     assert grant is not None
     token = json.loads(oauth.give_token(company, grant).body)["access_token"]
     transport = httpx.ASGITransport(Starlette(routes=edge.make_routes([company])))
@@ -158,7 +158,7 @@ async def test_an_access_token_lives_for_3599_seconds() -> None:
 def test_codes_and_refresh_tokens_expire() -> None:
     now, numbers = [0.0], iter(range(100))
     grants = Grants(lambda: f"a{next(numbers)}", lambda: f"r{next(numbers)}", clock=lambda: now[0])
-    codes = [grants.consent("app", REDIRECT) for _ in range(2)]
+    codes = [grants.consent("app", REDIRECT, []) for _ in range(2)]
     now[0] = CODE_SECONDS - 0.1
     grant = grants.exchange(codes[0], "app", REDIRECT)
     assert grant is not None

@@ -14,7 +14,7 @@ import respx
 from sqlmodel import SQLModel, col, update
 from strawberry.types import ExecutionResult
 
-from connectors.declaration import Credential
+from connectors.facts import Credential
 from connectors.http import open_http
 from connectors.pacing import MemoryLedger
 from resolvers.budgets import Budgets, Limits

@@ -532,8 +532,8 @@ async def test_an_integration_shows_its_account_and_its_types(home: Home) -> Non
 
 async def test_a_platform_says_what_is_missing(home: Home) -> None:
     query = "{ crmPlatforms { crm name callbackUrl isConfigured missingSettings credentialKinds setupUrl docsUrl } }"
-    [platform] = (await home.read(query))["crmPlatforms"]
-    assert platform["crm"] == "PIPEDRIVE"
+    platforms = {one["crm"]: one for one in (await home.read(query))["crmPlatforms"]}
+    platform = platforms["PIPEDRIVE"]
     assert platform["callbackUrl"] == "http://gateway.test/oauth/callback"
     assert (platform["isConfigured"], platform["missingSettings"]) == (False, ["PIPEDRIVE_CLIENT_ID"])
     assert platform["setupUrl"].startswith("https://")

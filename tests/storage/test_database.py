@@ -19,7 +19,8 @@ from storage.database import Database, WorkspaceSession, check_version
 from storage.embedded import Embedded
 from storage.errors import DatabaseUnavailable, NoWorkspace, UnsafeRole, WrongVersion
 from storage.migrate import migrate
-from storage.tables import RateWindow, Workspace
+from storage.shared import RateWindow
+from storage.tables import Workspace
 
 INSERT = "insert into workspace (id, name, plan, created_at) values (%(id)s, %(name)s, 'FREE', now()) returning name"
 NAMES = "select name from workspace order by name"

@@ -20,7 +20,8 @@ from storage.database import Database
 from storage.embedded import Embedded
 from storage.errors import WrongWorkspace
 from storage.shapes import RecordType, SyncStatus
-from storage.tables import Contact, Integration, RateWindow, SourceRecord
+from storage.shared import RateWindow
+from storage.tables import Contact, Integration, SourceRecord
 from tests.conftest import copy_database
 from tests.house.tables import OWNED
 from tests.storage import scoping

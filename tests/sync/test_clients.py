@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import respx
 
-from connectors.declaration import Credential
+from connectors.facts import Credential
 from connectors.http import open_http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS

@@ -14,8 +14,8 @@ import pytest
 import respx
 
 from connectors.calls import EARLY
-from connectors.declaration import Credential
 from connectors.errors import Reauthorize, Retryable
+from connectors.facts import Credential
 from connectors.http import Http, open_http
 from connectors.oauth import App
 from connectors.registry import CONNECTORS
@@ -68,6 +68,7 @@ def make_vault(database: Database, http: Http, keyring: Keyring) -> Vault:
         client_secret="hush",
         http=http,
         url=HOST,
+        token_url=HOST,
         pause=pause,
     )
     return Vault(database=database, keyring=keyring, apps={"PIPEDRIVE": app})

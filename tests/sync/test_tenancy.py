@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from connectors.declaration import Catalog
+from connectors.facts import Catalog
 from connectors.mapping import map_record
 from connectors.registry import CONNECTORS
 from storage import upserts

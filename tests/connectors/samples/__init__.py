@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from connectors.declaration import Catalog
+from connectors.facts import Catalog
 from connectors.registry import CONNECTORS
 
 HERE = Path(__file__).parent

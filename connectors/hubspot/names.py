@@ -1,0 +1,99 @@
+"""The names behind HubSpot's values in one account: options, stages, pipelines, custom properties."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from connectors.custom import name_fields
+from connectors.facts import Catalog, Field, Payload, Stage
+from connectors.hubspot.metadata import SEVERAL
+from connectors.values import read_text
+
+FLAGS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """All of them, of one type."""
+
+    options: Mapping[str, Mapping[str, str]]
+    """property -> label by value."""
+    custom: Mapping[str, tuple[str, Callable[[str], Any]]]
+    """property -> what it is called, and how its value is read."""
+    stages: Mapping[str, Stage]
+    pipelines: Mapping[str, str]
+
+
+_made: WeakKeyDictionary[Catalog, Names] = WeakKeyDictionary()
+
+
+def names_of(catalog: Catalog) -> Names:
+    """The names of a type's catalog, made once for each."""
+    found = _made.get(catalog)
+    if found is None:
+        found = _made[catalog] = _make_names(catalog)
+    return found
+
+
+def _make_names(catalog: Catalog) -> Names:
+    fields = [field for each in catalog.fields.values() for field in each]
+    named = name_fields(fields)
+    return Names(
+        options={field.name: dict(field.options) for field in fields if field.options},
+        custom={field.name: (named[field.name], _reader(field)) for field in fields if field.is_custom},
+        stages={stage.external_id: stage for pipeline in catalog.pipelines for stage in pipeline.stages},
+        pipelines={pipeline.external_id: pipeline.name for pipeline in catalog.pipelines},
+    )
+
+
+def _reader(field: Field) -> Callable[[str], Any]:
+    """How the text that the CRM gives becomes a value of the field's type; a text that is none stays as it is."""
+    options = dict(field.options)
+    if field.type == SEVERAL:
+        return lambda text: [options.get(one, one) for one in text.split(";") if one]
+    if field.type == "number":
+        return read_number
+    if field.type == "bool":
+        return lambda text: FLAGS.get(text.lower(), text)
+    return lambda text: options.get(text, text)
+
+
+def read_number(text: str) -> int | float | str:
+    """A number, as JSON has it; its digits where JSON's would not be the same."""
+    try:
+        number = int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text
+    exact = abs(number) < 2**53 if isinstance(number, int) else str(number) == text or f"{number:g}" == text
+    return number if exact else text
+
+
+def custom_fields(payload: Payload, catalog: Catalog) -> dict[str, Any]:
+    """The values of custom properties by name, options by label; empty ones left out."""
+    known = names_of(catalog).custom
+    found: dict[str, Any] = {}
+    if not known:
+        return found
+    for name, value in properties_of(payload).items():
+        custom = known.get(name)
+        if custom is not None and isinstance(value, str) and value:
+            label, read = custom
+            found[label] = read(value)
+    return found
+
+
+def properties_of(payload: Payload) -> Mapping[str, Any]:
+    """The record's properties."""
+    found = payload.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def label_of(name: str) -> Callable[[Payload, Catalog], str | None]:
+    """The label of the option that a property has; the value itself where it is none of the options."""
+
+    def convert(payload: Payload, catalog: Catalog) -> str | None:
+        value = read_text(properties_of(payload).get(name))
+        return names_of(catalog).options.get(name, {}).get(value, value) if value else None
+
+    return convert

@@ -1,0 +1,1 @@
+"""The simulated HubSpot: what the users of the simulator rely on."""
