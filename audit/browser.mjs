@@ -25,7 +25,7 @@ try {
   const answer = page.locator(".result-window .CodeMirror");
   const shows = (text) => answer.filter({ hasText: text }).waitFor({ timeout: 15_000 });
   const tabs = await page.locator(".graphiql-tab").count();
-  if (tabs !== 4) failure ??= `${tabs} tabs instead of 4`;
+  if (tabs !== 5) failure ??= `${tabs} tabs instead of 5`;
 
   const editor = (where, text) =>
     page.evaluate(([place, value]) => document.querySelector(`${place} .CodeMirror`).CodeMirror.setValue(value), [where, text]);

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.answers import Answer, make_error, read_answer, reset_seconds, told_limits, told_seconds
 from connectors.declaration import Connector
@@ -248,9 +248,10 @@ class Calls:
 
     def _rest_of_day(self) -> float:
         """Seconds until the account's midnight; 0 where only UTC's is known."""
-        if self.time_zone is None:
+        try:
+            here = datetime.fromtimestamp(self.wall(), ZoneInfo(self.time_zone or ""))
+        except (ValueError, ZoneInfoNotFoundError):
             return 0
-        here = datetime.fromtimestamp(self.wall(), ZoneInfo(self.time_zone))
         midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight.timestamp() - here.timestamp()
 

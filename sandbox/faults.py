@@ -68,7 +68,7 @@ FAULTS = {
     "status": Fault('400 to 599, or {"code": 503, "times": 3, "path": "/api/v2/persons" or "/oauth/token"}', is_status),
     "latencyMs": Fault("milliseconds", is_amount),
     "limits": Fault('"none", or calls by window: {"BURST": 4, "SEARCH": 2, "DAY": 1000}', is_limits),
-    "retryAfter": Fault("true or false", is_flag),
+    "retryAfter": Fault("true or false: whether a 429 says when to come back; false at HubSpot, unless given", is_flag),
     "cutEvery": Fault("n: every n-th answer", is_positive),
     "refuseToken": Fault("true or false", is_flag),
     "expireTokensAfter": Fault("n: the API calls that each access token may make", is_count),

@@ -25,6 +25,8 @@ HASTE: Mapping[str, Any] = {"limits": {"BURST": 1000}}
 """A fault that is none: the gateway hears of an account that may be called as fast as it likes."""
 TOKENS: Mapping[int, str] = {1: "sandbox-pipedrive", 2: "sandbox-pipedrive-2"}
 """The sandbox's own, public, by the number of the account."""
+HEADERS: Mapping[str, tuple[str, str]] = {"pipedrive": ("x-api-token", "{}"), "hubspot": ("authorization", "Bearer {}")}
+"""By CRM: where it takes a token, and in which form."""
 T = TypeVar("T")
 HTTP = httpx.Client(trust_env=False, timeout=120)
 """One for all: making one costs more than a call does."""
@@ -124,11 +126,20 @@ class Peak:
 
 
 class Sandbox:
-    """The simulated Pipedrive in its own process."""
+    """One of the simulated CRMs, all of which are one process."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, name: str = "pipedrive") -> None:
+        self.port, self.name = port, name
         self.address = f"http://127.0.0.1:{port}"
-        self.control = f"{self.address}/_sandbox/pipedrive"
+        self.control = f"{self.address}/_sandbox/{name}"
+
+    def of(self, name: str) -> "Sandbox":
+        """Another CRM of the same process."""
+        return Sandbox(self.port, name)
+
+    def token(self, account: int = 1) -> str:
+        """The account's own, public."""
+        return f"sandbox-{self.name}" if account == 1 else f"sandbox-{self.name}-{account}"
 
     def fill(self, persons: int, seed: int = 7, account: int = 1, **data: Any) -> None:
         """New data, a clean log, no faults."""
@@ -153,9 +164,9 @@ class Sandbox:
         answer: dict[str, Any] = read(HTTP.get(f"{self.control}/requests?account={account}"))
         return answer
 
-    def forget(self) -> None:
+    def forget(self, account: int = 1) -> None:
         """An empty log from now on."""
-        read(HTTP.delete(f"{self.control}/requests"))
+        read(HTTP.delete(f"{self.control}/requests?account={account}"))
 
     def calls(self, path: str) -> int:
         """How often that was answered with 200, by the log."""
@@ -164,20 +175,25 @@ class Sandbox:
 
     def call(self, method: str, path: str, body: Any = None, account: int = 1) -> Any:
         """The vendor's own API, as a user of the CRM would reach it; numbers with a fraction come as they are written."""
-        headers = {"x-api-token": TOKENS[account]}
-        return read(HTTP.request(method, f"{self.address}/pipedrive{path}", json=body, headers=headers))
+        return read(self.answer(method, path, body, self.token(account)))
+
+    def answer(self, method: str, path: str, body: Any, token: str) -> httpx.Response:
+        """What a call with that token is answered, whatever it is."""
+        name, form = HEADERS[self.name]
+        address = f"{self.address}/{self.name}{path}"
+        return HTTP.request(method, address, json=body, headers={name: form.format(token)})
 
     def list(self, path: str) -> list[dict[str, Any]]:
-        """All rows of a list of the vendor's own API, of at most 500."""
+        """All rows of a list of Pipedrive's own API, of at most 500."""
         found: list[dict[str, Any]] = self.call("GET", f"{path}?limit=500")["data"]
         return found
 
 
 def read(answer: httpx.Response) -> Any:
-    """The JSON of an answer that must be a good one."""
+    """The JSON of an answer that must be a good one; None where it says nothing."""
     if answer.status_code >= 400:
         raise RuntimeError(answer.text)
-    return json.loads(answer.content)
+    return json.loads(answer.content) if answer.content else None
 
 
 @contextlib.contextmanager
@@ -264,13 +280,13 @@ class Gateway:
             if name != "complete":
                 raise RuntimeError(f"the stream ended after {name}")
 
-    def connect(self, token: str = "sandbox-pipedrive") -> str:  # noqa: S107 # the sandbox's own, public
+    def connect(self, token: str = "sandbox-pipedrive", crm: str = "PIPEDRIVE") -> str:  # noqa: S107 # public
         """The id of the connected integration."""
         query = (
-            "mutation($t: String!) { connect(input: {crm: PIPEDRIVE, apiToken: $t})"
+            "mutation($c: Crm!, $t: String!) { connect(input: {crm: $c, apiToken: $t})"
             " { integration { id } userErrors { code message } } }"
         )
-        payload = self.ask(query, t=token)["connect"]
+        payload = self.ask(query, c=crm, t=token)["connect"]
         if payload["userErrors"]:
             raise RuntimeError(str(payload["userErrors"]))
         found: str = payload["integration"]["id"]
@@ -363,14 +379,16 @@ def spell(value: Any) -> str:
 
 
 def environment(folder: Path, database: str | None, crm: Sandbox) -> dict[str, str]:
-    """The settings of a process whose Pipedrive is that sandbox; without a database, it has its own in the folder."""
+    """The settings of a process whose CRMs are that sandbox's; without a database, it has its own in the folder."""
     return {
         "DATABASE_URL": database or "",
         "CROSSWALK_DATA": str(folder),
         "CROSSWALK_SANDBOX": "1",
-        "SANDBOX_PORT": crm.address.rpartition(":")[2],
+        "SANDBOX_PORT": str(crm.port),
         "PIPEDRIVE_CLIENT_ID": "crosswalk-tests",
         "PIPEDRIVE_CLIENT_SECRET": "made-up",
+        "HUBSPOT_CLIENT_ID": "crosswalk-tests",
+        "HUBSPOT_CLIENT_SECRET": "made-up",
         "RETURN_ORIGINS": "https://app.test,http://127.0.0.1:3000",
         "DEFAULT_REGION": "DE",
         "COST_BUDGET": "100000000",  # all tests are one caller

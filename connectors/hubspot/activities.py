@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from connectors.declaration import Convert
 from connectors.facts import Catalog, Payload
-from connectors.hubspot.mapping import read_properties, read_time
+from connectors.hubspot.mapping import read_time, require_properties
 from connectors.hubspot.names import label_of
 from connectors.values import read_body, read_decimal, read_text
 from storage.records import ActivityKind
@@ -34,8 +34,8 @@ def say(word: str) -> Convert:
 
 
 def read_task_kind(payload: Payload, _: Catalog) -> ActivityKind:
-    """A task, or what its type says more."""
-    return TASKS.get(str(read_properties(payload).get("hs_task_type")), ActivityKind.TASK)
+    """A TASK; LINKEDIN where its type is one of LinkedIn's."""
+    return TASKS.get(str(require_properties(payload).get("hs_task_type")), ActivityKind.TASK)
 
 
 TASK_TYPE = label_of("hs_task_type")
@@ -51,7 +51,7 @@ def body_of(*names: str) -> Convert:
     """The first of these properties that has a text: HTML with what could run taken out."""
 
     def convert(payload: Payload, _: Catalog) -> str | None:
-        given = read_properties(payload)
+        given = require_properties(payload)
         return next((body for name in names if (body := read_body(given.get(name)))), None)
 
     return convert
@@ -59,17 +59,17 @@ def body_of(*names: str) -> Convert:
 
 def moment_in(payload: Payload, names: Collection[str]) -> datetime | None:
     """The moment in the first of these properties that has one."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     return next((moment for name in names if (moment := read_time(given.get(name), name))), None)
 
 
 def at(*names: str) -> Convert:
-    """The moment."""
+    """The moment in the first of these properties that has one."""
     return lambda payload, _: moment_in(payload, names)
 
 
 def on(*names: str) -> Convert:
-    """The day of the moment, in UTC as the moment is."""
+    """The day, in UTC, of the moment in the first of these properties that has one."""
 
     def convert(payload: Payload, _: Catalog) -> date | None:
         moment = moment_in(payload, names)
@@ -80,29 +80,29 @@ def on(*names: str) -> Convert:
 
 def is_one_of(name: str, *values: str) -> Convert:
     """Whether a property has one of these values."""
-    return lambda payload, _: read_properties(payload).get(name) in values
+    return lambda payload, _: require_properties(payload).get(name) in values
 
 
 def is_over(payload: Payload, _: Catalog) -> bool:
     """A call is logged when it is over; one that is under way says so."""
-    return read_properties(payload).get("hs_call_status") not in UNDER_WAY
+    return require_properties(payload).get("hs_call_status") not in UNDER_WAY
 
 
 def is_sent(payload: Payload, _: Catalog) -> bool:
-    """An e-mail that came in was sent by somebody."""
-    given = read_properties(payload)
+    """Whether it was sent: its status is SENT, or it came in, so somebody has sent it."""
+    given = require_properties(payload)
     return given.get("hs_email_status") == "SENT" or given.get("hs_email_direction") == "INCOMING_EMAIL"
 
 
 def read_call_minutes(payload: Payload, _: Catalog) -> int | None:
-    """`hs_call_duration` is in milliseconds."""
-    span = read_decimal(read_text(read_properties(payload).get("hs_call_duration")), "hs_call_duration")
+    """Whole minutes: the duration is in milliseconds."""
+    span = read_decimal(read_text(require_properties(payload).get("hs_call_duration")), "hs_call_duration")
     return None if span is None else minutes(float(span) / 1000)
 
 
 def read_meeting_minutes(payload: Payload, _: Catalog) -> int | None:
-    """From the start to the end."""
-    given = read_properties(payload)
+    """Whole minutes from the start to the end."""
+    given = require_properties(payload)
     start, end = (read_time(given.get(name), name) for name in ("hs_meeting_start_time", "hs_meeting_end_time"))
     return minutes((end - start).total_seconds()) if start and end else None
 

@@ -43,7 +43,7 @@ ADDRESS = {"city": "city", "region": "state", "postal_code": "zip", "country": "
 # ---------------------------------------------------------------- shared
 
 
-def read_properties(payload: Payload) -> Mapping[str, Any]:
+def require_properties(payload: Payload) -> Mapping[str, Any]:
     """The record's properties. Raises Unmappable where there are none at all: it is no record of this API."""
     if not isinstance(payload.get("properties"), dict):
         raise Unmappable("The record has no properties.", field="properties")
@@ -65,7 +65,7 @@ def read_time(value: Any, field: str) -> datetime | None:
 
 def time_of(name: str) -> Convert:
     """The moment in a property."""
-    return lambda payload, _: read_time(read_properties(payload).get(name), name)
+    return lambda payload, _: read_time(require_properties(payload).get(name), name)
 
 
 def refer_to(target: str) -> Convert:
@@ -87,7 +87,7 @@ def associated(payload: Payload, target: str) -> list[Any]:
 
 
 def read_merged(payload: Payload, _: Catalog) -> list[str]:
-    """`hs_merged_object_ids`: the ids of those that have become part of it, apart by semicolons."""
+    """The ids of those that have become part of it, apart by semicolons."""
     own, ids = read_id(payload.get("id")), read_text(properties_of(payload).get("hs_merged_object_ids"))
     several = (one.strip() for one in ids.split(";")) if ids else ()
     return list(dict.fromkeys(one for one in several if one.isdecimal() and one != own))
@@ -95,7 +95,7 @@ def read_merged(payload: Payload, _: Catalog) -> list[str]:
 
 def read_address(payload: Payload, _: Catalog) -> dict[str, str] | None:
     """The address, whose parts are properties of their own."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     lines = [read_text(given.get(name)) for name in ("address", "address2")]
     address = {"street": ", ".join(line for line in lines if line) or None}
     address |= {part: read_text(given.get(name)) for part, name in ADDRESS.items()}
@@ -116,32 +116,32 @@ def read_tags(payload: Payload, catalog: Catalog) -> list[str]:
 
 def read_kind(payload: Payload, _: Catalog) -> ContactKind | None:
     """LEAD or CONTACT by lifecycle stage; None where that says nothing."""
-    return KINDS.get(str(read_properties(payload).get("lifecyclestage")).lower())
+    return KINDS.get(str(require_properties(payload).get("lifecyclestage")).lower())
 
 
 def read_name(payload: Payload, _: Catalog) -> str | None:
     """Given name and family name."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     parts = (read_text(given.get(name)) for name in ("firstname", "lastname"))
     return " ".join(part for part in parts if part) or None
 
 
 def read_emails(payload: Payload, _: Catalog) -> list[Json]:
     """The primary address, and the additional ones, which are apart by semicolons."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     more = read_text(given.get("hs_additional_emails")) or ""
     return read_entries([given.get("email"), *more.split(";")])
 
 
 def read_numbers(payload: Payload, catalog: Catalog) -> list[Json]:
     """The phone number and the mobile one."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     mobile = {"value": given.get("mobilephone"), "label": "mobile"}
     return read_phones([given.get("phone"), mobile], catalog.region)
 
 
 def employed_by(payload: Payload, catalog: Catalog) -> list[Reference]:
-    """The companies, the primary one first; where no associations were read, the one that a property names."""
+    """The companies, the primary one first; where no associations were read, the one that `associatedcompanyid` names."""
     if "associations" in payload:
         found: list[Reference] = COMPANIES(payload, catalog)
         return found
@@ -154,13 +154,13 @@ COMPANIES = refer_to("companies")
 
 def read_company_domain(payload: Payload, _: Catalog) -> str | None:
     """The domain, else the website's."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     return read_domain(given.get("domain")) or read_domain(given.get("website"))
 
 
 def read_headcount(payload: Payload, _: Catalog) -> int | None:
     """How many people work there: a number as a text."""
-    count = read_decimal(read_properties(payload).get("numberofemployees"), "numberofemployees")
+    count = read_decimal(require_properties(payload).get("numberofemployees"), "numberofemployees")
     return None if count is None else int(count)
 
 
@@ -169,12 +169,12 @@ def read_headcount(payload: Payload, _: Catalog) -> int | None:
 
 def read_amount(payload: Payload, _: Catalog) -> Decimal | None:
     """The amount, as it was written."""
-    return read_decimal(read_properties(payload).get("amount"), "amount")
+    return read_decimal(require_properties(payload).get("amount"), "amount")
 
 
 def read_currency(payload: Payload, catalog: Catalog) -> str | None:
     """The deal's own currency; the account's where it has an amount and no currency of its own, as with one currency."""
-    given = read_properties(payload)
+    given = require_properties(payload)
     own = read_text(given.get("deal_currency_code"))
     if own or read_text(given.get("amount")) is None:
         return own
@@ -183,7 +183,7 @@ def read_currency(payload: Payload, catalog: Catalog) -> str | None:
 
 def find_stage(payload: Payload, catalog: Catalog) -> Stage | None:
     """The deal's stage; None where the account has it no more."""
-    return names_of(catalog).stages.get(str(read_properties(payload).get("dealstage")))
+    return names_of(catalog).stages.get(str(require_properties(payload).get("dealstage")))
 
 
 def read_stage(payload: Payload, catalog: Catalog) -> str | None:
@@ -194,12 +194,12 @@ def read_stage(payload: Payload, catalog: Catalog) -> str | None:
 
 def read_pipeline(payload: Payload, catalog: Catalog) -> str | None:
     """The name of the pipeline."""
-    return names_of(catalog).pipelines.get(str(read_properties(payload).get("pipeline")))
+    return names_of(catalog).pipelines.get(str(require_properties(payload).get("pipeline")))
 
 
 def read_status(payload: Payload, catalog: Catalog) -> DealStatus | None:
-    """As its own marks have it, else as its stage does; None where neither says."""
-    given = read_properties(payload)
+    """WON or LOST as its own marks have it, else as its stage does: closed at 100 or 0 per cent. None where neither says."""
+    given = require_properties(payload)
     marks = {name: str(given.get(f"hs_is_{name}")).lower() for name in ("closed_won", "closed_lost", "closed")}
     if marks["closed_won"] == "true":
         return DealStatus.WON
@@ -214,20 +214,20 @@ def read_status(payload: Payload, catalog: Catalog) -> DealStatus | None:
 
 def read_probability(payload: Payload, catalog: Catalog) -> int | None:
     """Per cent: the deal's own, else its stage's."""
-    own = read_part(read_properties(payload).get("hs_deal_stage_probability"))
+    own = read_part(require_properties(payload).get("hs_deal_stage_probability"))
     stage = find_stage(payload, catalog)
     return own if own is not None else stage.probability if stage else None
 
 
 def read_expected(payload: Payload, catalog: Catalog) -> date | None:
     """The day of `closedate`, which for a deal that is not over is the expected one."""
-    moment = read_time(read_properties(payload).get("closedate"), "closedate")
+    moment = read_time(require_properties(payload).get("closedate"), "closedate")
     is_over = read_status(payload, catalog) in (DealStatus.WON, DealStatus.LOST)
     return moment.date() if moment and not is_over else None
 
 
 def read_closed(payload: Payload, catalog: Catalog) -> datetime | None:
     """`closedate` of a deal that is over."""
-    moment = read_time(read_properties(payload).get("closedate"), "closedate")
+    moment = read_time(require_properties(payload).get("closedate"), "closedate")
     is_over = read_status(payload, catalog) in (DealStatus.WON, DealStatus.LOST)
     return moment if is_over else None

@@ -27,6 +27,8 @@ TOGETHER = 10
 MOST_READ = 100
 MOST_ASSOCIATED = 1_000
 MOST_FOUND = 200
+TRIES = 3
+"""Of a search whose answer cannot be: nothing new, though it counts more."""
 LACKING = "lacking"
 """In a row on its way: the names of the properties that it has not got yet."""
 ALL: Sequence[str] = ()
@@ -91,15 +93,16 @@ class Found:
         """Of the type's searches."""
         return f"{self.kind.path}/search"
 
-    async def ask(self, api: Api, question: Json) -> tuple[Sequence[Payload], str | None]:
-        """The objects found, still without their properties, and where the question's next page is."""
+    async def ask(self, api: Api, question: Json) -> tuple[Sequence[Payload], str | None, int]:
+        """The objects found, still without their properties; where the question's next page is; and how many there are."""
         body = await api.ask(self.path, {}, self.cost, body=question, search=True)
         rows = follow_path(body, "results")
         if not isinstance(rows, list):
             raise api.error(Retryable, "gave a search without results")
         after = follow_path(body, "paging.next.after")
+        total = follow_path(body, "total")
         found = [{**row, LACKING: ALL} for row in rows if isinstance(row, dict)]
-        return found, None if after is None else str(after)
+        return found, None if after is None else str(after), total if isinstance(total, int) else len(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +118,21 @@ class Changes(Found):
     async def page(
         self, api: Api, cursor: Any | None, *, since: datetime | None = None, size: int | None = None
     ) -> Page:
-        """A page. The cursor: {"at": milliseconds, "seen": ids of that time} or {"at", "id": the last of that time}; with
-        "after" behind a page that was empty though others follow."""
+        """A page. The cursor: {"at": milliseconds, "seen": ids of that time}, and {"id": the last of them} where they
+        are read by id."""
         at = int((since or datetime.fromtimestamp(0, UTC)).timestamp() * 1000)
         place: Json = cursor or {"at": at, "seen": []}
-        rows, after = await self.ask(api, self._question(place, min(size or MOST_FOUND, MOST_FOUND)))
-        fresh = [row for row in rows if row.get("id") not in place.get("seen", ())]
-        return Page(records=fresh, next=self._next(api, place, rows, after))
+        question = self._question(place, min(size or MOST_FOUND, MOST_FOUND))
+        for _ in range(TRIES):
+            rows, after, total = await self.ask(api, question)
+            fresh = [row for row in rows if not self._is_seen(api, row, place)]
+            more = after is not None or total > len(rows)
+            if fresh or not more or (rows and after):
+                break  # else the page is cut short: it counts more than it shows, and shows nothing new
+        if more and not rows:
+            raise api.error(Retryable, "gave an empty page of changes, though it counts some")
+        goes_on = after is not None or (more and fresh)
+        return Page(records=fresh, next=self._next(api, place, rows) if goes_on else self._end(place))
 
     def _question(self, place: Json, limit: int) -> Json:
         modified, at = self.kind.modified, str(place["at"])
@@ -136,22 +147,29 @@ class Changes(Found):
             "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
             "properties": [modified],
             "limit": limit,
-            "after": place.get("after", "0"),
+            "after": "0",
         }
 
-    def _next(self, api: Api, place: Json, rows: Sequence[Payload], after: str | None) -> Json | None:
-        """Behind the rows; None after the last. A short page is not the last one if the CRM says that more follow."""
-        if after is None:
-            return {"at": place["at"] + 1, "seen": []} if "id" in place else None
-        if not rows:
-            return {**place, "after": after}
+    def _end(self, place: Json) -> Json | None:
+        """Behind the last of one time come those of later times."""
+        return {"at": place["at"] + 1, "seen": []} if "id" in place else None
+
+    def _next(self, api: Api, place: Json, rows: Sequence[Payload]) -> Json:
+        """Behind the rows."""
         if "id" in place:
-            return {"at": place["at"], "id": str(rows[-1].get("id"))}
+            return {**place, "id": str(rows[-1].get("id"))}
         times = [self._time(api, row) for row in rows]
-        if times[-1] == place["at"] and times[0] == place["at"]:
-            return {"at": place["at"], "id": "0"}
         seen = [str(row.get("id")) for row, time in zip(rows, times, strict=True) if time == times[-1]]
+        if times[0] == times[-1]:  # there may be more of that time than a page can show
+            return {"at": times[-1], "id": "0", "seen": list(dict.fromkeys([*self._seen(place, times[-1]), *seen]))}
         return {"at": times[-1], "seen": seen}
+
+    def _seen(self, place: Json, time: int) -> Sequence[str]:
+        return place["seen"] if place["at"] == time else ()
+
+    def _is_seen(self, api: Api, row: Payload, place: Json) -> bool:
+        """An object that has been changed again since it was seen is a new one."""
+        return row.get("id") in place["seen"] and self._time(api, row) == place["at"]
 
     def _time(self, api: Api, row: Payload) -> int:
         """When it was changed, in milliseconds since 1970."""
@@ -173,7 +191,7 @@ class Words(Found):
     async def find(self, api: Api, text: str, cursor: Any | None, size: int | None) -> Page:
         """One page, of at most `size`."""
         question = {"query": text, "limit": min(size or MOST_READ, MOST_READ), "after": str(cursor or "0")}
-        rows, after = await self.ask(api, {**question, "properties": [self.kind.modified]})
+        rows, after, _ = await self.ask(api, {**question, "properties": [self.kind.modified]})
         return Page(records=rows, next=after)
 
 

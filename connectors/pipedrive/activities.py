@@ -56,7 +56,7 @@ def read_minutes(payload: Payload, _: Catalog) -> int | None:
 
 
 def read_note(payload: Payload, _: Catalog) -> str | None:
-    """The note of an activity: HTML."""
+    """The note of an activity: HTML with what could run taken out."""
     return read_body(payload.get("note"))
 
 
@@ -98,5 +98,5 @@ def say_note(_payload: Payload, _catalog: Catalog) -> str:
 
 
 def read_content(payload: Payload, _: Catalog) -> Any:
-    """The text of a note: HTML."""
+    """The text of a note: HTML with what could run taken out."""
     return read_body(payload.get("content"))

@@ -173,7 +173,8 @@ def read_probability(payload: Payload, catalog: Catalog) -> Any:
 
 
 def read_closed(payload: Payload, _: Catalog) -> datetime | None:
-    """When it was won or lost. A deal opened again keeps the times of its past, which no longer count."""
+    """When it was won or lost: `won_time` or `lost_time`, else `close_time`. A deal opened again keeps the times of its
+    past, which no longer count."""
     status = payload.get("status")
     if status not in ("won", "lost"):
         return None

@@ -1,8 +1,11 @@
-"""A stage for all tests of a process, cleared between them, and accounts that are empty or full of people."""
+"""A stage for all tests of a process, cleared between them, and accounts that are empty or full of people.
+
+`crm` says which CRM's they are: Pipedrive's, or those that a test is marked with (`ALL`).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -10,8 +13,11 @@ import pytest
 
 from storage.embedded import Embedded
 from tests.conftest import copy_database
+from tests.flows.users import USERS, User
 from tests.stage import HASTE, Gateway, Sandbox, gateway, sandbox, wait_until
 
+ALL = pytest.mark.parametrize("crm", ["pipedrive", "hubspot"])
+"""A test of what holds for each CRM alike."""
 KEPT = {"workspace", "workspace_key", "alembic_version", "job_schema"}
 
 
@@ -24,6 +30,11 @@ class Stage:
     database: str
     folder: Path
     """With the key that its credentials are sealed with."""
+
+    @property
+    def user(self) -> User:
+        """Somebody who works in the CRM."""
+        return USERS[self.crm.name](self.crm)
 
     def clear(self) -> None:
         """As on the first day: no integration, no run, no record."""
@@ -62,11 +73,15 @@ class Stage:
         with psycopg.connect(self.database, autocommit=True, application_name="test") as admin:
             admin.execute(query)
 
+    def connect(self, account: int = 1) -> str:
+        """The id of the account's integration, connected by its token."""
+        return self.gateway.connect(self.crm.token(account), self.crm.name.upper())
+
     def run_all(self, persons: int, **data: int) -> str:
         """A FULL run over an account of so many people, from its start to its end. Gives the integration's id."""
         self.crm.fill(persons, **data)
         self.crm.disturb(**HASTE)
-        integration = self.gateway.connect()
+        integration = self.connect()
         run = self.gateway.sync(integration)
         assert run["status"] in ("SUCCEEDED", "PARTIAL")
         return integration
@@ -81,13 +96,20 @@ def shared(server: Embedded, template: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def stage(shared: Stage) -> Stage:
+def crm() -> str:
+    """The CRM that the accounts are of."""
+    return "pipedrive"
+
+
+@pytest.fixture
+def stage(shared: Stage, crm: str) -> Stage:
     """The shared one, cleared; two accounts with hardly anybody in them."""
-    shared.clear()
+    stage = replace(shared, crm=shared.crm.of(crm))
+    stage.clear()
     for account in (1, 2):
-        shared.crm.fill(0, account=account)
-        shared.crm.disturb(account, **HASTE)
-    return shared
+        stage.crm.fill(0, account=account)
+        stage.crm.disturb(account, **HASTE)
+    return stage
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ FIELDS = "id status displayName lastError scopes accountId accountName credentia
 
 def ask(gateway: Gateway, **given: Any) -> tuple[str, str]:
     """The id of the integration that waits, and the address where to consent."""
-    payload = gateway.do("connect", "integration { id } authorizationUrl", crm="PIPEDRIVE", **given)
+    payload = gateway.do("connect", "integration { id } authorizationUrl", **{"crm": "PIPEDRIVE", **given})
     if payload["userErrors"]:
         raise RuntimeError(str(payload["userErrors"]))
     return payload["integration"]["id"], payload["authorizationUrl"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.flows.conftest import Stage
+from tests.flows.conftest import ALL, Stage
+from tests.flows.users import Pipedrive
 from tests.stage import HASTE, wait_until
 
 PERSON = "... on Contact { id name email archivedAt emails { value } sources { externalId deletedAt } }"
@@ -19,9 +20,9 @@ def delta(stage: Stage, integration: str) -> Row:
     return stage.gateway.sync(integration, kind="DELTA")
 
 
-def find(stage: Stage, integration: str, key: str, fields: str = PERSON, kind: str = "Person") -> Any:
-    """The unified record of one of the CRM's."""
-    return stage.gateway.show(integration, kind, key, fields)
+def find(stage: Stage, integration: str, key: str, fields: str = PERSON, kind: str = "") -> Any:
+    """The unified record of one of the CRM's, of a person if nothing else is said."""
+    return stage.gateway.show(integration, kind or stage.user.person, key, fields)
 
 
 def numbers(run: Row) -> list[Any]:
@@ -29,24 +30,20 @@ def numbers(run: Row) -> list[Any]:
     return [run["status"], *(run[f"records{name}"] for name in ("Created", "Updated", "Archived", "Failed"))]
 
 
-def add_person(stage: Stage, name: str, *emails: str, **more: Any) -> str:
-    """The id of a new person in the CRM."""
-    body = {"name": name, "emails": [{"value": one} for one in emails], **more}
-    return str(stage.crm.call("POST", "/api/v2/persons", body)["data"]["id"])
-
-
 # ---------------------------------------------------------------- changes
 
 
+@ALL
 def test_a_delta_takes_what_has_changed_and_nothing_else(stage: Stage) -> None:
-    integration = stage.run_all(40)
-    added = add_person(stage, "Ada New", "ada@new.example")
-    stage.crm.call("PATCH", "/api/v2/organizations/1", {"name": "Changed Ltd"})
+    integration, user = stage.run_all(40), stage.user
+    added = user.add_person("Ada New", "ada@new.example")
+    user.rename(user.organization, user.key(1), "Changed Ltd")
     stage.crm.forget()
     run = delta(stage, integration)
     assert numbers(run) == ["SUCCEEDED", 1, 1, 0, 0]
     assert find(stage, integration, added)["name"] == "Ada New"
-    assert find(stage, integration, "1", "... on Organization { name }", "Organization")["name"] == "Changed Ltd"
+    changed = find(stage, integration, user.key(1), "... on Organization { name }", user.organization)
+    assert changed["name"] == "Changed Ltd"
     assert Counter(stage.gateway.sources()) == Counter(stage.crm.ids())
     assert numbers(delta(stage, integration)) == ["SUCCEEDED", 0, 0, 0, 0]
 
@@ -83,45 +80,45 @@ def test_a_quiet_delta_costs_little(stage: Stage) -> None:
     assert calls["tokens"] == 130
 
 
+@ALL
 def test_scenario_1_a_delta_of_many_rows_of_one_time(stage: Stage) -> None:
     stage.crm.fill(510)
     stage.crm.disturb(**HASTE)
-    integration = stage.gateway.connect()
+    integration = stage.connect()
     stage.gateway.sync(integration, ["CONTACT"])
     stage.crm.disturb(**HASTE, sameTime=100_000)
     run = delta(stage, integration)
     met = {count["externalType"]: count["fetched"] for count in run["counts"]}
     assert run["status"] == "SUCCEEDED"
-    assert met["Person"] == len([one for one in stage.crm.ids() if one[0] == "Person"]) > 500
+    assert met[stage.user.person] == len([one for one in stage.crm.ids() if one[0] == stage.user.person]) > 500
     assert Counter(stage.gateway.sources()) == Counter(stage.crm.ids())
 
 
+@ALL
 def test_scenario_5_what_is_committed_late_comes_with_the_next_run(stage: Stage) -> None:
     """Three rows of each type are committed when the list of changes has passed them, below the newest time it has shown."""
-    integration = stage.run_all(30)
-    for kind, title in TITLES.items():  # the newest of each type is not one of the late ones
+    integration, user = stage.run_all(30), stage.user
+    for kind in user.titled:  # the newest of each type is not one of the late ones
         last = max(int(key) for name, key in stage.crm.ids() if name == kind)
-        stage.crm.call("PATCH", f"/api/v2/{TIMED[kind]}/{last}", {title: "Newest Of All"})
+        user.rename(kind, str(last), "Newest Of All")
     changed = time.time()
     wait_until(lambda: time.time() > changed + 2.5)  # so that the run begins after the second of the newest change
     stage.crm.disturb(**HASTE, lateCommits=3)
     delta(stage, integration)
-    late = {kind: stale(stage, kind) for kind in TIMED}
-    assert [len(late[kind]) for kind in ("Person", "Organization", "Activity")] == [3, 3, 3]
+    late = {kind: stale(stage, kind) for kind in user.titled}
+    assert [len(late[kind]) for kind in (user.person, user.organization, user.activity)] == [3, 3, 3]
     stage.crm.disturb(**HASTE)
     assert delta(stage, integration)["status"] == "SUCCEEDED"
-    assert {kind: stale(stage, kind) for kind in TIMED} == {kind: set() for kind in TIMED}
+    assert {kind: stale(stage, kind) for kind in user.titled} == {kind: set() for kind in user.titled}
 
 
-TITLES = {"Person": "name", "Organization": "name", "Deal": "title", "Activity": "subject"}
-TIMED = {"Person": "persons", "Organization": "organizations", "Deal": "deals", "Activity": "activities"}
-LISTS = {"Person": "contacts", "Organization": "organizations", "Deal": "deals", "Activity": "activities"}
+LISTS = ("contacts", "organizations", "deals", "activities")
 
 
 def stale(stage: Stage, kind: str) -> set[str]:
     """The ids of the CRM's records whose last change is not here."""
     query = (
-        f"query($after: String) {{ list: {LISTS[kind]}(first: 250, after: $after) {{ nodes"
+        f"query($after: String) {{ list: {LISTS[stage.user.titled.index(kind)]}(first: 250, after: $after) {{ nodes"
         " { sources { externalType externalId remoteUpdatedAt } } pageInfo { hasNextPage endCursor } } }"
     )
     ours = {
@@ -130,43 +127,43 @@ def stale(stage: Stage, kind: str) -> set[str]:
         for source in node["sources"]
         if source["externalType"] == kind
     }
-    theirs = {
-        str(row["id"]): datetime.fromisoformat(row["update_time"]) for row in stage.crm.list(f"/api/v2/{TIMED[kind]}")
-    }
-    return {key for key, moment in theirs.items() if ours.get(key) != moment}
+    return {key for key, moment in stage.user.times(kind).items() if ours.get(key) != moment}
 
 
+@ALL
 def test_scenario_6_rows_are_edited_while_pages_are_read(stage: Stage) -> None:
     stage.crm.fill(480)
     stage.crm.disturb(**HASTE, editWhilePaging=20)
-    integration = stage.gateway.connect()
+    integration = stage.connect()
     assert stage.gateway.sync(integration)["status"] == "SUCCEEDED"
     assert Counter(stage.gateway.sources()) == Counter(stage.crm.ids())
     stage.crm.disturb(**HASTE, sameTime=470, editWhilePaging=20)
     assert delta(stage, integration)["status"] == "SUCCEEDED"
     stage.crm.disturb(**HASTE)
     assert delta(stage, integration)["status"] == "SUCCEEDED"
-    assert stale(stage, "Person") == set()
+    assert stale(stage, stage.user.person) == set()
 
 
 # ---------------------------------------------------------------- deletions
 
 
+@ALL
 @pytest.mark.parametrize("kind", ["DELTA", "FULL"])
 def test_what_the_crm_has_deleted_is_archived(stage: Stage, kind: str) -> None:
-    integration = stage.run_all(40)
-    gone = [("Person", "3", "persons"), ("Organization", "2", "organizations"), ("Deal", "2", "deals")]
-    gone += [("Activity", "2", "activities")]
-    for _, key, path in gone:
-        stage.crm.call("DELETE", f"/api/v2/{path}/{key}")
-    stage.crm.call("DELETE", "/api/v1/notes/1")
+    """Scenario 8 where the CRM tells no new update time of it."""
+    integration, user = stage.run_all(40), stage.user
+    gone = [(user.person, user.key(3))]
+    gone += [(name, user.key(2)) for name in (user.organization, user.deal, user.activity)]
+    gone.append((user.note, user.key(1)))
+    for name, key in gone:
+        user.delete(name, key)
     run = stage.gateway.sync(integration, kind=kind)
-    assert (run["status"], run["recordsArchived"]) == ("SUCCEEDED", len(gone) + 1)
+    assert (run["status"], run["recordsArchived"]) == ("SUCCEEDED", len(gone))
     fields = (
         "... on Contact { archivedAt } ... on Organization { archivedAt } ... on Deal { archivedAt }"
         " ... on Activity { archivedAt }"
     )
-    for name, key, _ in [*gone, ("Note", "1", "")]:
+    for name, key in gone:
         assert find(stage, integration, key, fields, name)["archivedAt"] is not None
     assert {one["status"] for one in [stage.gateway.sync(integration, kind=kind)]} == {"SUCCEEDED"}
     listed = [
@@ -200,6 +197,7 @@ def test_scenario_9_what_is_purged_is_found_by_its_id_and_archived(stage: Stage)
     assert {"/api/v2/persons/3", "/api/v2/deals/2", f"/api/v1/leads/{lead}"} <= asked
 
 
+@ALL
 @pytest.mark.parametrize("faults", [{"listEndsEarly": 0.5}, {"listEndsEarly": 0}, {"dropFromLists": 500}])
 def test_scenario_10_a_list_that_is_cut_short_archives_nothing(stage: Stage, faults: Row) -> None:
     """What the lists leave out is asked for by its id, and is there."""
@@ -222,8 +220,9 @@ def test_scenario_10_a_list_that_is_cut_short_archives_nothing(stage: Stage, fau
 def test_scenario_11_two_records_merged_in_the_crm_are_one_here(stage: Stage, kind: str) -> None:
     stage.crm.fill(20)
     stage.crm.disturb(**HASTE)
-    loser = add_person(stage, "Ann Lee", "ann@one.example")
-    survivor = add_person(stage, "Anna Lee", "anna@two.example")
+    user = Pipedrive(stage.crm)
+    loser = user.add_person("Ann Lee", "ann@one.example")
+    survivor = user.add_person("Anna Lee", "anna@two.example")
     deal = stage.crm.call("POST", "/api/v2/deals", {"title": "Of Ann", "person_id": int(loser)})["data"]["id"]
     integration = stage.gateway.connect()
     stage.gateway.sync(integration)
@@ -247,30 +246,32 @@ def test_scenario_11_two_records_merged_in_the_crm_are_one_here(stage: Stage, ki
 # ---------------------------------------------------------------- what changes beside records
 
 
+@ALL
 def test_scenario_14_a_field_added_in_the_crm_is_there_in_the_next_run(stage: Stage) -> None:
-    integration = stage.run_all(10)
-    field = {"field_name": "Shoe size", "field_type": "double"}
-    code = stage.crm.call("POST", "/api/v2/personFields", field)["data"]["field_code"]
-    stage.crm.call("PATCH", "/api/v2/persons/3", {"custom_fields": {code: 43}})
+    integration, user = stage.run_all(10), stage.user
+    key, name = user.key(3), user.add_field("Shoe size")
+    user.write(key, name, 43)
     delta(stage, integration)
     custom = "... on Contact { customFields }"
-    assert find(stage, integration, "3", custom)["customFields"]["Shoe size"] == 43
-    query = 'query($i: ID!) { integration(id: $i) { fields(externalType: "Person") { name label } } }'
-    fields = stage.gateway.ask(query, i=integration)["integration"]["fields"]
-    assert {"name": code, "label": "Shoe size"} in fields
-    stage.crm.call("PATCH", f"/api/v2/personFields/{code}", {"field_name": "Foot"})
+    assert find(stage, integration, key, custom)["customFields"]["Shoe size"] == 43
+    query = "query($i: ID!, $t: String!) { integration(id: $i) { fields(externalType: $t) { name label } } }"
+    fields = stage.gateway.ask(query, i=integration, t=user.person)["integration"]["fields"]
+    assert {"name": name, "label": "Shoe size"} in fields
+    user.rename_field(name, "Foot")
     stage.gateway.sync(integration)
-    assert find(stage, integration, "3", custom)["customFields"]["Foot"] == 43
+    assert find(stage, integration, key, custom)["customFields"]["Foot"] == 43
 
 
+@ALL
 def test_scenario_35_disconnected_and_connected_again_nothing_is_doubled(stage: Stage) -> None:
-    integration = stage.run_all(40)
-    before = find(stage, integration, "3")
+    integration, user = stage.run_all(40), stage.user
+    key = user.key(3)
+    before = find(stage, integration, key)
     assert stage.gateway.do("disconnect", "integration { status }", integrationId=integration)["userErrors"] == []
-    stage.crm.call("PATCH", "/api/v2/persons/3", {"name": "Changed Meanwhile"})
-    assert stage.gateway.connect() == integration
+    user.rename(user.person, key, "Changed Meanwhile")
+    assert stage.connect() == integration
     run = delta(stage, integration)
     assert numbers(run) == ["SUCCEEDED", 0, 1, 0, 0]
-    after = find(stage, integration, "3")
+    after = find(stage, integration, key)
     assert (after["id"], after["name"]) == (before["id"], "Changed Meanwhile")
     assert Counter(stage.gateway.sources()) == Counter(stage.crm.ids())

@@ -1,6 +1,7 @@
 """What the documents say of mappings, made from the connectors' declarations: `python -m tests.house.mapping` writes it."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
@@ -25,13 +26,14 @@ INTRODUCTION = """\
 Every field of the unified records, and what it is made from in each CRM. Made from the connectors' declarations:
 `python -m tests.house.mapping` writes it.
 
-A field of a CRM is named as its answers name it; HubSpot's are properties, unless a dot says where else they are. What
-stands alone is taken over as it is. Where a function reads it, the fields that it looks at come first and what it makes of
-them below. "always" is said of what no field decides. A dash: the CRM has nothing for it, and it is null; a list is empty,
-and `isDone` is false.
+A CRM's field that stands alone is taken over as it is. Else the fields that are looked at come first, and below what is
+made of them; "always" is what no field decides. A dash: the CRM has nothing for it, so it is null, a list empty, `isDone`
+false. Fields are called as the CRM's API calls them: Pipedrive's has two versions, v1 and v2; HubSpot's are properties, but
+for `id`, `createdAt`, `updatedAt`, `archived` and `associations`. `{account}` is the address of the account's pages.
 
-What all have and no CRM tells is left out: `id`, and `createdAt` and `updatedAt`, which are the times here. How several
-sources become one record is in [sync.md](sync.md); how each CRM is read, in its own page.
+Not here is what no CRM tells: `id`; `createdAt` and `updatedAt`, which are the times here; `archivedAt`, when the last
+source was deleted. [sync.md](sync.md) says how several sources become one record; [hubspot.md](hubspot.md) and
+[pipedrive.md](pipedrive.md) how they are read.
 """
 
 FOLLOWED: Final = {(RecordType.CONTACT, "email"): "emails", (RecordType.CONTACT, "phone"): "phones"}
@@ -51,11 +53,8 @@ class Watched(dict[str, Any]):
         if not prefix:
             self.update({name: Watched(f"{name}.", self.seen) for name in OUTER})
 
-    def __contains__(self, name: object) -> bool:
-        return False
-
     def get(self, name: str, default: Any = None) -> Any:
-        if name not in self.keys():
+        if name not in self:
             self.seen.append(self.prefix + name)
         return super().get(name, default)
 
@@ -72,23 +71,37 @@ def describe(external: ExternalType, entry: str | Convert | None) -> str:
     payload = Watched()
     made = entry(payload, Catalog())
     fields = [name for name in dict.fromkeys(payload.seen) if name != external.identifier]
+    maker, given = find_maker(entry)
+    named = {name.rpartition(".")[2] for name in fields}
+    others = [code(one) for one in given if one not in named]
+    told = f"{explain(maker).removesuffix('.')}: {', '.join(others)}." if others else explain(maker)
     if fields:
-        return f"{', '.join(map(code, fields))}<br>{explain(entry)}"
+        return f"{', '.join(map(code, fields))}<br>{told}"
     if made:
-        return f"always {code(made.value if isinstance(made, Enum) else str(made))}<br>{explain(entry)}"
-    return explain(entry)
+        always = f"always {code(made.value if isinstance(made, Enum) else str(made))}"
+        return f"{always}<br>{told}" if maker is entry else always
+    return told
 
 
 def code(path: str) -> str:
     return f"`{path.removeprefix('properties.')}`"
 
 
-def explain(convert: Callable[..., Any]) -> str:
-    """The first paragraph of its docstring; of one that another function has made, of that one's."""
+def find_maker(convert: Convert) -> tuple[Callable[..., Any], list[str]]:
+    """The function that says what is done: itself, or the one that has made it, with the texts that one was given."""
     function: Any = convert.func if isinstance(convert, partial) else convert
     maker, _, made = function.__qualname__.partition(".<locals>.")
-    told = getattr(sys.modules[function.__module__], maker) if made else function
-    return " ".join(inspect.cleandoc(told.__doc__).split("\n\n")[0].split())
+    if not made:
+        return function, []
+    given = inspect.getclosurevars(function).nonlocals.values()
+    texts = [text for one in given for text in (one if isinstance(one, tuple) else (one,)) if isinstance(text, str)]
+    return getattr(sys.modules[function.__module__], maker), texts
+
+
+def explain(function: Callable[..., Any]) -> str:
+    """The first paragraph of its docstring, in the words of GraphQL."""
+    text = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0]
+    return re.sub(r"\bNone\b", "null", " ".join(text.split()))
 
 
 # ---------------------------------------------------------------- the rows of a table
@@ -100,7 +113,8 @@ Row = tuple[str, Callable[[ExternalType], str]]
 def list_rows(type_: RecordType) -> Iterator[Row]:
     """The fields that people see, in the order of their declaration; then what is told of the source."""
     record = BY_TYPE[type_]
-    parts = {column: f"{group}.{part}" for group, of in declared(record, Group).items() for part, column in of.parts.items()}
+    groups = declared(record, Group).items()
+    parts = {column: f"{name}.{part}" for name, group in groups for part, column in group.parts.items()}
     for name, column in sorted(columns(record).items(), key=lambda each: is_common(each[1])):
         if name in parts:
             yield parts[name], partial(describe_column, name)
@@ -113,8 +127,8 @@ def list_rows(type_: RecordType) -> Iterator[Row]:
     yield "sources.url", lambda external: f"`{external.page}`" if external.page else NONE
     yield "sources.remoteCreatedAt", lambda external: describe(external, external.created)
     yield "sources.remoteUpdatedAt", lambda external: describe(external, external.updated)
-    yield "sources.deletedAt, archivedAt", lambda external: describe(external, external.deleted)
-    yield "ids merged into it", lambda external: describe(external, external.merged)
+    yield "sources.deletedAt", lambda external: describe(external, external.deleted)
+    yield "merged into it", lambda external: describe(external, external.merged)
 
 
 def is_common(column: Column) -> bool:
@@ -167,13 +181,13 @@ def render_type(type_: RecordType) -> Iterator[str]:
     types = list_types(type_)
     yield f"\n## {BY_TYPE[type_].__name__}\n\n"
     yield from table(("", *(f"{crm.label}: {one.name}" for crm, one in types)), fill(list_rows(type_), types))
-    if others := [f"`{name}` is the other side of `{other}`" for name, other in find_others(type_)]:
-        yield f"\n{', '.join(others)}.\n"
+    if others := [f"`{name}`: `{other}`" for name, other in find_others(type_)]:
+        yield f"\nWhat the other side tells: {', '.join(others)}.\n"
 
 
 def fill(rows: Iterable[Row], types: Iterable[tuple[Connector, ExternalType]]) -> Iterator[tuple[str, ...]]:
     for name, cell in rows:
-        yield f"`{name}`", *(cell(one) for _, one in types)
+        yield name if " " in name else f"`{name}`", *(cell(one) for _, one in types)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from connectors.registry import CONNECTORS
 from gateway import graphiql
 from resolvers.errors import ConsentCode, ErrorCode, UserErrorCode
 from schema.build import print_sdl
-from tests.house import settings
+from tests.house import mapping, settings
 from tests.house.sources import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -98,6 +98,12 @@ def test_every_code_is_listed(heading: str, codes: type[Enum]) -> None:
 def test_the_settings_are_told_as_they_are() -> None:
     assert settings.EXAMPLE.read_text() == settings.render_example()
     assert settings.TABLE.read_text() == settings.render_table()
+
+
+def test_the_mappings_are_told_as_they_are() -> None:
+    assert mapping.PAGE.read_text() == mapping.render(), (
+        "run `python -m tests.house.mapping` and look at what has changed"
+    )
 
 
 def test_what_is_made_by_the_readme_can_be_made() -> None:

@@ -1,5 +1,5 @@
 """The stage of tests/flows."""
 
-from tests.flows.conftest import idle, shared, stage
+from tests.flows.conftest import crm, idle, shared, stage
 
-__all__ = ["idle", "shared", "stage"]
+__all__ = ["crm", "idle", "shared", "stage"]

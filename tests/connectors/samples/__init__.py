@@ -3,14 +3,16 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.facts import Catalog
+from connectors.reading import Source
 from connectors.registry import CONNECTORS
 
 HERE = Path(__file__).parent
-FOLDERS = {"PIPEDRIVE": HERE / "pipedrive"}
+FOLDERS = {name: HERE / name.lower() for name in CONNECTORS}
 Sample = dict[str, Any]
+T = TypeVar("T")
 
 
 def load_samples() -> list[tuple[str, Sample]]:
@@ -26,19 +28,26 @@ def load_samples() -> list[tuple[str, Sample]]:
 
 @cache
 def account(crm: str) -> dict[str, Any]:
+    """{"url": the account's address, "lists": {path: the rows that the vendor gives there}}."""
     found: dict[str, Any] = json.loads((FOLDERS[crm] / "account.json").read_text())
     return found
 
 
+def read_source(crm: str, source: Source[T]) -> T:
+    """What the connector's own reader makes of the account's lists."""
+    return source.read(*(account(crm)["lists"][listing.path] for listing in source.listings))
+
+
 @cache
-def catalog(crm: str) -> Catalog:
-    """The account's catalog, read by the connector's own readers."""
-    connector, rows = CONNECTORS[crm], account(crm)
-    fields = rows["fields"] | {"Lead": rows["fields"]["Deal"]}
+def catalog(crm: str, external_type: str) -> Catalog:
+    """What the mapping of the type looks up in the account."""
+    connector = CONNECTORS[crm]
+    external = connector.type(external_type)
+    fields = connector.fields.get(external_type)
     return Catalog(
-        pipelines=connector.pipelines.read(rows["pipelines"], rows["stages"]),
-        fields={name: source.read(fields[name]) for name, source in connector.fields.items()},
-        words={name: source.read(rows[name]) for name, source in connector.words.items()},
+        fields={external_type: read_source(crm, fields) if fields else ()},
+        pipelines=read_source(crm, connector.pipelines) if "pipelines" in external.needs else (),
+        words={name: read_source(crm, source) for name, source in connector.words.items() if name in external.needs},
         region="DE",
-        account_url="https://acme.pipedrive.com",
+        account_url=account(crm)["url"],
     )
