@@ -1,13 +1,10 @@
-"""`make bench`: syncs beside dlt and at a rate limit, what a DELTA and what limits cost, what others notice of attacks."""
+"""`make bench`: syncs beside dlt and at rate limits, what a DELTA and what limits cost, what others notice of attacks."""
 
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +12,15 @@ import psycopg
 
 from bench.abuse import SETTINGS, make_key, measure_abuse
 from bench.changes import measure_delta, measure_full
+from bench.full import measure_peer, measure_sync
 from bench.limits import measure_limits
+from bench.pace import measure_changes, measure_pace
+from bench.vendors import MANY, VENDORS, Vendor
 from storage.embedded import Embedded
-from tests.stage import ENDED, ROOT, Gateway, Peak, Sandbox, cpu_seconds, gateway, sandbox
+from tests.stage import Sandbox, gateway, sandbox
 
-PEER = ROOT / ".data" / "bench" / "dlt"
-DLT = "dlt[postgres]==1.31.0"
-TYPES = ("CONTACT",)
-FEW, MANY = 5_000, 50_000
+FEW = 5_000
 PARTS = ["sync", "peer", "limit", "changes", "cost", "abuse"]
-WINDOW = 2.0
-"""Seconds of Pipedrive's burst limit."""
 
 
 def fresh(server: Embedded, name: str) -> str:
@@ -36,119 +31,63 @@ def fresh(server: Embedded, name: str) -> str:
     return server.url(name)
 
 
-def install_peer() -> Path:
-    """dlt in an environment of its own; made once."""
-    python = PEER / "bin" / "python"
-    if not python.exists():
-        uv = shutil.which("uv")
-        make = [uv, "venv", "-q", str(PEER)] if uv else [sys.executable, "-m", "venv", str(PEER)]
-        install = (
-            [uv, "pip", "install", "-q", "--python", str(python)] if uv else [str(python), "-m", "pip", "install", "-q"]
-        )
-        subprocess.run(make, check=True)
-        subprocess.run([*install, DLT], check=True)
-    return python
+def tell(**found: Any) -> None:
+    """A figure, as a JSON line."""
+    print(json.dumps(found), flush=True)
 
 
-def carry_out(address: Gateway, integration: str) -> dict[str, Any]:
-    """A FULL run to its end, looked at twice a second: more would be measured too."""
-    run = address.start(integration, TYPES)
-    while (state := address.look(run))["status"] not in ENDED:
-        time.sleep(0.5)
-    return state
-
-
-def measure_sync(crm: Sandbox, address: Gateway, persons: int) -> dict[str, float]:
-    """Records per CPU second of the gateway with its worker, and its peak PSS."""
-    crm.fill(persons)
-    crm.disturb(limits="none")
-    integration = address.connect()
-    before, began = cpu_seconds(address.pid), time.monotonic()
-    with Peak(address.pid) as peak:
-        state = carry_out(address, integration)
-    cpu, wall = cpu_seconds(address.pid) - before, time.monotonic() - began
-    if state["recordsCreated"] != persons:
-        raise RuntimeError(f"{persons} persons, and {state}")
-    return {"records": persons, "cpu": cpu, "perCpuSecond": persons / cpu, "wall": wall, "peak": peak.megabytes}
-
-
-def measure_peer(crm: Sandbox, database: str) -> dict[str, float]:
-    """dlt's records per CPU second for the same persons."""
-    python = install_peer()
-    # dlt wants a host and a password, whatever the server asks for.
-    url = f"postgresql://postgres:unused@127.0.0.1:5432/{database}"
-    command = [str(python), str(ROOT / "bench" / "peer.py"), f"{crm.address}/pipedrive", url]
-    env = {"PATH": "/usr/bin:/bin", "DLT_DATA_DIR": str(PEER / "data"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found | {"perCpuSecond": found["records"] / found["cpu"]}
-
-
-def measure_limit(crm: Sandbox, address: Gateway, persons: int, burst: int | None) -> dict[str, Any]:
-    """How much of what the limit allows was used: the time in which it allows as many calls, of the time that they took."""
-    crm.fill(persons)
-    limits: dict[str, int] = {"DAY": 10_000_000} | ({"BURST": burst} if burst else {})
-    crm.disturb(limits=limits)
-    integration = address.connect()
-    time.sleep(WINDOW)  # what connecting took is in no window any more
-    crm.forget()
-    carry_out(address, integration)
-    report = crm.requests()
-    times = [datetime.fromisoformat(one["at"]).timestamp() for one in report["recent"]]
-    elapsed, allowed = times[-1] - times[0], burst or 20
-    return {
-        "limit": allowed,
-        "calls": len(times),
-        "seconds": elapsed,
-        "share": WINDOW * ((len(times) - 1) // allowed) / elapsed,
-        "refused": report["byStatus"].get("429", 0),
-    }
-
-
-def compare(what: list[str], home: Path, server: Embedded, crm: Sandbox) -> None:
+def compare(what: Iterable[str], vendor: Vendor, home: Path, server: Embedded, crm: Sandbox) -> None:
     """Our FULL sync, and the peer's of the same persons."""
-    ours: dict[int, dict[str, float]] = {}
+    ours: dict[int, dict[str, Any]] = {}
     if "sync" in what:
         for persons in (FEW, MANY):
-            with gateway(home, fresh(server, f"ours_{persons}"), crm) as address:
+            with gateway(home, fresh(server, f"{vendor.name}_{persons}"), crm) as address:
                 ours[persons] = measure_sync(crm, address, persons)
-                print(json.dumps({"sync": ours[persons]}), flush=True)
+                tell(crm=vendor.name, sync=ours[persons])
     if "peer" in what:
-        crm.fill(MANY)
-        crm.disturb(limits="none")
-        fresh(server, "peer")
-        peer = measure_peer(crm, "peer")
-        print(json.dumps({"dlt": peer}), flush=True)
+        name = f"{vendor.name}_peer"
+        fresh(server, name)
+        peer = measure_peer(crm, MANY, name)
+        tell(crm=vendor.name, dlt=peer)
         if ours:
-            print(json.dumps({"ratio": ours[MANY]["perCpuSecond"] / peer["perCpuSecond"]}), flush=True)
+            tell(crm=vendor.name, ratio=ours[MANY]["perCpuSecond"] / peer["perCpuSecond"])
+
+
+def keep_limits(vendor: Vendor, home: Path, server: Embedded, crm: Sandbox) -> None:
+    """FULLs at a tight limit and at the vendor's own, and a DELTA at that one."""
+    for pace in (vendor.tight, vendor.usual):
+        with gateway(home, fresh(server, f"{vendor.name}_pace"), crm) as address:
+            tell(crm=vendor.name, limit=measure_pace(crm, address, vendor, pace))
+    with gateway(home, fresh(server, f"{vendor.name}_pace"), crm) as address:
+        tell(crm=vendor.name, changes=measure_changes(crm, address, vendor))
 
 
 def main() -> None:
     """Prints each figure as it comes, as JSON lines."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="part of it; repeat for more")
-    what = parser.parse_args().only or PARTS
+    names = [vendor.name for vendor in VENDORS]
+    parser.add_argument("--crm", choices=names, action="append", help="of sync, peer and limit; repeat for more")
+    given = parser.parse_args()
+    what, crms = given.only or PARTS, given.crm or names
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
     try:
         with Embedded(home / "db", {"listen_addresses": "127.0.0.1", "port": "5432"}) as server, sandbox(home) as crm:
-            compare(what, home, server, crm)
-            if "limit" in what:
-                for burst, persons in ((4, 20_000), (None, MANY)):
-                    with gateway(home, fresh(server, f"limit_{burst or 20}"), crm) as address:
-                        print(json.dumps({"limit": measure_limit(crm, address, persons, burst)}), flush=True)
+            for vendor in (one for one in VENDORS if one.name in crms):
+                compare(what, vendor, home, server, crm.of(vendor.name))
+                if "limit" in what:
+                    keep_limits(vendor, home, server, crm.of(vendor.name))
             if "changes" in what:
                 with gateway(home, fresh(server, "first"), crm) as address:
-                    print(json.dumps({"full": measure_full(crm, address)}), flush=True)
+                    tell(full=measure_full(crm, address))
                 with gateway(home, fresh(server, "changes"), crm) as address:
-                    print(json.dumps({"delta": measure_delta(crm, address)}), flush=True)
+                    tell(delta=measure_delta(crm, address))
             if "cost" in what:
-                print(json.dumps({"cost": measure_limits()}), flush=True)
+                tell(cost=measure_limits())
             if "abuse" in what:
                 with gateway(home, url := fresh(server, "abuse"), crm, **SETTINGS) as address:
                     for found in measure_abuse(crm, address, make_key(home, url)):
-                        print(json.dumps({"abuse": found}), flush=True)
+                        tell(abuse=found)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """What a connector says of its CRM: frozen values, which the shared client and the sync execute."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -137,8 +137,6 @@ class OAuth:
     """How the client says who it is: RFC 6749, 2.3.1, in the words of RFC 7591."""
     sends_scopes: bool = True
     """False: the vendor's console fixes them, and the address to consent at names none."""
-    params: Mapping[str, str] = field(default_factory=dict)
-    """What else the address to consent at has to say."""
     scopes: str = "scope"
     """The path in a token answer of what was granted."""
     refusals: tuple[str, ...] = ("access_denied",)

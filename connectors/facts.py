@@ -81,7 +81,6 @@ class Identity:
     account_url: str | None
     user: User | None = None
     """Who has given the credential; None where the CRM does not say."""
-    scopes: tuple[str, ...] = ()
     time_zone: str | None = None
     """By whose midnight the account's days end: Europe/Prague."""
 

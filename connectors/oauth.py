@@ -77,7 +77,6 @@ class App:
         asked = {"client_id": self.client_id, "redirect_uri": redirect_uri, "state": state}
         if self.oauth.sends_scopes:
             asked |= {"scope": " ".join(self.connector.scopes)}
-        asked |= self.oauth.params
         return f"{self.url}{self.oauth.authorize}?{urlencode(asked)}"
 
     async def exchange(self, code: str, redirect_uri: str) -> Token:

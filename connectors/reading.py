@@ -55,8 +55,6 @@ class Paging:
     """The query parameter that takes the cursor."""
     size: Mapping[str, str] = field(default_factory=dict)
     """The query parameters of the largest page."""
-    counted: bool = False
-    """The cursor is the number of rows before the page: where an answer has none, it is counted."""
 
     def sized(self, size: int | None) -> Mapping[str, str]:
         """The query parameters of a page of at most `size` rows; None for the largest."""
@@ -67,7 +65,7 @@ class Paging:
     def read(self, api: Api, body: Any, cursor: Any | None) -> Page:
         """The page that an answer has. An empty one that says more follow is passed on as it is."""
         records = self.rows(api, body)
-        return Page(records=records, next=self._next(api, body, cursor, len(records)))
+        return Page(records=records, next=self.follow(api, body, cursor, len(records)))
 
     def rows(self, api: Api, body: Any) -> Sequence[Payload]:
         """The rows of an answer."""
@@ -80,14 +78,15 @@ class Paging:
             raise api.error(Retryable, "gave a list without rows")
         return [row for row in rows if isinstance(row, dict)]
 
-    def _next(self, api: Api, body: Any, cursor: Any | None, count: int) -> Any | None:
-        """The next page's cursor. One that leads back to the same page would never end."""
+    def follow(self, api: Api, body: Any, cursor: Any | None, count: int) -> Any | None:  # noqa: ARG002 # others count
+        """The cursor of the page behind one of so many rows; None behind the last."""
         if not self.next or (self.more and not follow_first(body, self.more)):
             return None
-        found = follow_first(body, self.next)
-        if found is None and self.counted and self.more:
-            found = int(cursor or 0) + count
-        if found is not None and str(found) == str(cursor if cursor is not None or not self.counted else 0):
+        return self.check(api, follow_first(body, self.next), cursor)
+
+    def check(self, api: Api, found: Any | None, cursor: Any | None) -> Any | None:
+        """The cursor that was found. One that leads back to the same page would never end."""
+        if found is not None and str(found) == str(cursor):
             raise api.error(Rejected, "gave a list whose next page is the same page")
         return found
 
@@ -122,8 +121,6 @@ class Listing:
     """Of the daily budget, for each page."""
     since: str | None = None
     """The query parameter that takes a time: what has changed since, that second included."""
-    clock: str = "%Y-%m-%dT%H:%M:%SZ"
-    """How the time is written there."""
     optional: bool = False
     """An account without it is served without it."""
 
@@ -134,10 +131,14 @@ class Listing:
         paging = api.paging[self.paging]
         params = {**paging.sized(size), **self.params}
         if since is not None and self.since:
-            params[self.since] = since.strftime(self.clock)
+            params[self.since] = self.write_time(since)
         if cursor is not None:
             params[paging.param] = str(cursor)
         return paging.read(api, await api.ask(self.path, params, self.cost), cursor)
+
+    def write_time(self, since: datetime) -> str:
+        """A time in UTC, as the list takes it."""
+        return since.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Reads(Protocol):

@@ -19,7 +19,8 @@ class Session(AsyncOAuth2Client):
     def __init__(
         self, client_id: str, client_secret: str, auth: str, http: Http, read: Callable[[Response], dict[str, Any]]
     ) -> None:
-        super().__init__(client_id, client_secret, token_endpoint_auth_method=auth, **borrow(http))
+        methods = {f"{what}_endpoint_auth_method": auth for what in ("token", "revocation")}
+        super().__init__(client_id, client_secret, **methods, **borrow(http))
         self.read_token = read
 
     def parse_response_token(self, resp: Response) -> Any:

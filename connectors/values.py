@@ -1,7 +1,6 @@
 """Readers of single values: days, moments, e-mail addresses, phones, domains, texts. What a CRM has not got is None."""
 
 import re
-from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
@@ -126,12 +125,3 @@ def read_body(value: Any) -> str | None:
     if text is None or TAG.search(text) is None:
         return text
     return nh3.clean(text) or None
-
-
-def pick(payload: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """The first of several fields that the payload has."""
-    for name in names:
-        value = payload.get(name)
-        if value is not None:
-            return value
-    return None

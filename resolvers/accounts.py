@@ -87,7 +87,7 @@ async def open_account(context: Context, crm: str, given: str) -> Account:
     except CrmError as error:
         raise refused(error, ("apiToken",)) from error
     credential = client.wire.credential
-    return Account(crm=crm, identity=identity, credential=credential, scopes=identity.scopes, url=identity.account_url)
+    return Account(crm=crm, identity=identity, credential=credential, scopes=(), url=identity.account_url)
 
 
 async def keep_account(

@@ -206,7 +206,7 @@ class Answer:
             crm=crm,
             identity=identity,
             credential=token.credential,
-            scopes=token.scopes or identity.scopes,
+            scopes=token.scopes,
             url=identity.account_url or token.account_url,
         )
 

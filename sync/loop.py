@@ -13,6 +13,7 @@ from connectors.declaration import ExternalType, Removed
 from connectors.errors import CrmError, Missing, Reauthorize, Rejected, Unmappable, Unsupported
 from connectors.facts import Mapped, Payload
 from connectors.mapping import map_record
+from connectors.paths import follow_path
 from storage import runs
 from storage.database import Database
 from storage.shapes import IntegrationStatus, SyncKind, SyncStatus
@@ -319,7 +320,7 @@ def tell(external_type: str, external_id: str | None, code: str, message: str, f
 
 def explain(external: ExternalType, payload: Payload, error: Unmappable) -> Error:
     """The SyncError of a record that could not be mapped."""
-    name = payload.get(external.identifier)
+    name = follow_path(payload, external.identifier)
     return tell(external.name, None if name is None else str(name), "UNMAPPABLE", error.message, error.field)
 
 

@@ -150,6 +150,11 @@ class Sandbox:
         """These faults from now on, and no others."""
         self.put("faults", faults, account)
 
+    def faults(self, account: int = 1) -> dict[str, Any]:
+        """Those in force."""
+        found: dict[str, Any] = read(HTTP.get(f"{self.control}/faults?account={account}"))
+        return found
+
     def put(self, what: str, value: Any, account: int = 1) -> None:
         """One of the switches of the control surface."""
         read(HTTP.put(f"{self.control}/{what}?account={account}", json=value))
@@ -175,13 +180,12 @@ class Sandbox:
 
     def call(self, method: str, path: str, body: Any = None, account: int = 1) -> Any:
         """The vendor's own API, as a user of the CRM would reach it; numbers with a fraction come as they are written."""
-        return read(self.answer(method, path, body, self.token(account)))
-
-    def answer(self, method: str, path: str, body: Any, token: str) -> httpx.Response:
-        """What a call with that token is answered, whatever it is."""
         name, form = HEADERS[self.name]
-        address = f"{self.address}/{self.name}{path}"
-        return HTTP.request(method, address, json=body, headers={name: form.format(token)})
+        return read(self.answer(method, path, body, {name: form.format(self.token(account))}))
+
+    def answer(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> httpx.Response:
+        """What a call of the vendor's own API is answered, whatever it is."""
+        return HTTP.request(method, f"{self.address}/{self.name}{path}", json=body, headers=headers)
 
     def list(self, path: str) -> list[dict[str, Any]]:
         """All rows of a list of Pipedrive's own API, of at most 500."""

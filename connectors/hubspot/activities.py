@@ -85,7 +85,7 @@ def is_one_of(name: str, *values: str) -> Convert:
 
 def is_over(payload: Payload, _: Catalog) -> bool:
     """A call is logged when it is over; one that is under way says so."""
-    return require_properties(payload).get("hs_call_status") not in UNDER_WAY
+    return str(require_properties(payload).get("hs_call_status")) not in UNDER_WAY
 
 
 def is_sent(payload: Payload, _: Catalog) -> bool:

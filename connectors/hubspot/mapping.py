@@ -203,7 +203,7 @@ def read_status(payload: Payload, catalog: Catalog) -> DealStatus | None:
     marks = {name: str(given.get(f"hs_is_{name}")).lower() for name in ("closed_won", "closed_lost", "closed")}
     if marks["closed_won"] == "true":
         return DealStatus.WON
-    if marks["closed_lost"] == "true":
+    if marks["closed_lost"] == "true" or (marks["closed"], marks["closed_won"]) == ("true", "false"):
         return DealStatus.LOST
     stage = find_stage(payload, catalog)
     closed = stage.is_closed if stage else {"true": True, "false": False}.get(marks["closed"])

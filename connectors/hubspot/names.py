@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -60,13 +61,13 @@ def _reader(field: Field) -> Callable[[str], Any]:
 
 
 def read_number(text: str) -> int | float | str:
-    """A number, as JSON has it; its digits where JSON's would not be the same."""
+    """A number, as JSON has it; the text where that would be another one, or none."""
     try:
-        number = int(text) if text.lstrip("-").isdigit() else float(text)
-    except ValueError:
+        exact = Decimal(text)
+        number = int(exact) if exact == exact.to_integral_value() and abs(exact) < 2**53 else float(exact)
+    except (InvalidOperation, ValueError, OverflowError):
         return text
-    exact = abs(number) < 2**53 if isinstance(number, int) else str(number) == text or f"{number:g}" == text
-    return number if exact else text
+    return number if exact.is_finite() and Decimal(str(number)) == exact else text
 
 
 def custom_fields(payload: Payload, catalog: Catalog) -> dict[str, Any]:

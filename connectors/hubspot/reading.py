@@ -131,8 +131,7 @@ class Changes(Found):
                 break  # else the page is cut short: it counts more than it shows, and shows nothing new
         if more and not rows:
             raise api.error(Retryable, "gave an empty page of changes, though it counts some")
-        goes_on = after is not None or (more and fresh)
-        return Page(records=fresh, next=self._next(api, place, rows) if goes_on else self._end(place))
+        return Page(records=fresh, next=self._next(api, place, rows) if more else self._end(place))
 
     def _question(self, place: Json, limit: int) -> Json:
         modified, at = self.kind.modified, str(place["at"])

@@ -35,8 +35,8 @@ RATES = (
     Rate(window=BudgetWindow.DAY, limit="x-hubspot-ratelimit-daily", remaining="x-hubspot-ratelimit-daily-remaining"),
 )
 
-POLICIES = {"DAILY": BudgetWindow.DAY, "SECONDLY": BudgetWindow.SEARCH, "ROLLING": BudgetWindow.BURST}
-"""What a part of a 429's policyName says: which limit it was. The documents promise no exact words."""
+POLICIES = {"DAILY": BudgetWindow.DAY, "ROLLING": BudgetWindow.BURST, "SECONDLY": BudgetWindow.SEARCH}
+"""What a part of a 429's policyName, or of its message, says: which limit it was. The documents promise no exact words."""
 
 ERRORS = (
     # https://developers.hubspot.com/docs/api-reference/latest/error-handling
@@ -62,6 +62,5 @@ ERRORS = (
 
 def find_policy(body: Any) -> BudgetWindow | None:
     """The limit that a 429 was about; None where it does not say."""
-    policy = str(follow_path(body, "policyName") or "").upper()
-    named = (window for word, window in POLICIES.items() if policy.startswith(word) or policy.endswith(word))
-    return next(named, None)
+    said = str(follow_path(body, "policyName") or follow_path(body, "message") or "").upper()
+    return next((window for word, window in POLICIES.items() if word in said), None)

@@ -1,5 +1,7 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
+from datetime import datetime
+
 from connectors.declaration import Connector, ExternalType, OAuth, Removals
 from connectors.pipedrive.activities import (
     always_note,
@@ -53,6 +55,14 @@ from storage.shapes import CredentialKind, RecordType
 
 BY_ID = {"sort_by": "id", "sort_direction": "asc"}
 """An order that edits do not change, so that no record moves from one page to another."""
+
+
+class Recents(Listing):
+    """What was changed lately, of all types; it writes times in a way of its own."""
+
+    def write_time(self, since: datetime) -> str:
+        """A time in UTC."""
+        return since.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def list_v2(path: str, cost: int = 10) -> Listing:
@@ -352,12 +362,11 @@ CONNECTOR = Connector(
     types=(ORGANIZATION, PERSON, DEAL, LEAD, ACTIVITY, NOTE),
     removals=Removals(
         # the lists of changes show no deleted person, organization, activity or note
-        listing=Listing(
+        listing=Recents(
             path="/api/v1/recents",
             paging="offset",
             cost=20,
             since="since_timestamp",
-            clock="%Y-%m-%d %H:%M:%S",
             optional=True,  # it takes the scope recents:read
         ),
         read=read_removals,

@@ -1,6 +1,6 @@
 """Pipedrive's persons, organizations, deals and leads in our shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -10,7 +10,6 @@ from connectors.declaration import Convert
 from connectors.facts import Catalog, Payload, Reference
 from connectors.pipedrive.names import custom_fields, names_of, read_labels
 from connectors.values import (
-    pick,
     read_day,
     read_decimal,
     read_domain,
@@ -28,6 +27,15 @@ STATUSES = {"open": DealStatus.OPEN, "won": DealStatus.WON, "lost": DealStatus.L
 
 
 # ---------------------------------------------------------------- shared
+
+
+def pick(payload: Payload, names: Iterable[str]) -> Any:
+    """The first of several fields that the payload has."""
+    for name in names:
+        value = payload.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def linked_id(value: Any) -> str | None:

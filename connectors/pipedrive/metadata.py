@@ -7,8 +7,8 @@ from typing import Any
 from connectors.declaration import Removed
 from connectors.errors import Reauthorize
 from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, Stage, User
-from connectors.pipedrive.mapping import is_deleted
-from connectors.values import pick, read_id, read_text
+from connectors.pipedrive.mapping import is_deleted, pick
+from connectors.values import read_id, read_text
 
 HASH = re.compile(r"[0-9a-f]{40}")
 """The key of a custom field: different in every company. https://pipedrive.readme.io/docs/core-api-concepts-custom-fields"""

@@ -1,15 +1,32 @@
 """How Pipedrive's API is to be called: its pages, its limits, its errors."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from connectors.declaration import Limit, Rate, Remedy
 from connectors.errors import Conflict, Missing, Reauthorize, Rejected, Retryable, Unsupported
-from connectors.reading import Paging
+from connectors.paths import follow_first
+from connectors.reading import Api, Paging
 from storage.shapes import BudgetWindow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offset(Paging):
+    """By the number of rows before the page: where an answer does not tell the next one, it is counted."""
+
+    def follow(self, api: Api, body: Any, cursor: Any | None, count: int) -> Any | None:
+        """The number of rows before the next page."""
+        found = super().follow(api, body, cursor or 0, count)
+        if found is None and follow_first(body, self.more):
+            found = self.check(api, int(cursor or 0) + count, cursor or 0)
+        return found
+
 
 PAGING = {
     "cursor": Paging(
         items="data", next=("additional_data.next_cursor",), size={"limit": "500"}
     ),  # https://pipedrive.readme.io/docs/core-api-concepts-pagination
-    "offset": Paging(
+    "offset": Offset(
         items="data",
         # the leads' description has them without `pagination`
         next=("additional_data.pagination.next_start", "additional_data.next_start"),
@@ -19,7 +36,6 @@ PAGING = {
         ),
         param="start",
         size={"limit": "500"},
-        counted=True,
     ),
     "search": Paging(items="data.items", next=("additional_data.next_cursor",), size={"limit": "100"}),
     "all": Paging(items="data"),

@@ -1,8 +1,6 @@
-"""A time that passes only when somebody waits, and a client that lives in it."""
+"""Clients that live in a time of their own: of CRMs faked at the transport, and of the simulated ones."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -13,24 +11,10 @@ from connectors.http import Http, open_http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
 from storage.shapes import CredentialKind
+from tests.connectors.clock import Time
+from tests.connectors.simulator import Simulator
 
 BASE = "https://crm.example/pipedrive"
-
-
-@dataclass
-class Time:
-    """Noon of a day in November; `waited` are the pauses that were asked for."""
-
-    now: float = 1_795_262_400.0
-    waited: list[float] = field(default_factory=list)
-
-    def clock(self) -> float:
-        return self.now
-
-    async def pause(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -43,8 +27,9 @@ def ledger(time: Time) -> MemoryLedger:
     return MemoryLedger(clock=time.clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def http() -> AsyncIterator[Http]:
+    """One for all: to read the certificates of the machine takes longer than most tests."""
     async with open_http() as http:
         yield http
 
@@ -79,3 +64,22 @@ def make_client(
             clock=time.clock,
         )
     )
+
+
+@pytest.fixture(scope="module")
+async def simulators() -> AsyncIterator[dict[str, Simulator]]:
+    """One of each CRM."""
+    opened = {crm: await Simulator.open(crm) for crm in CONNECTORS}
+    yield opened
+    for simulator in opened.values():
+        await simulator.http.aclose()
+
+
+@pytest.fixture
+async def simulator(crm: str, simulators: dict[str, Simulator]) -> Simulator:
+    """That of the CRM a test is for, as it was made, its log empty."""
+    found = simulators[crm]
+    await found.fill()
+    await found.faults()
+    found.restart()
+    return found

@@ -21,18 +21,20 @@ from connectors.reading import Lists
 from connectors.registry import CONNECTORS
 from sandbox.app import create_app
 from storage.shapes import CredentialKind
-from tests.connectors.conftest import Time
+from tests.connectors.clock import Time
 
 HOST = "http://sandbox"
 SIZE = 60
 Sent = list[tuple[httpx.Request, httpx.Response]]
 
+PLURALS = {"Activity": "activities"}
 DELETED: dict[str, Callable[[str], str]] = {
-    "PIPEDRIVE": lambda name: f"/api/{'v1' if name in {'Lead', 'Note'} else 'v2'}/{PLURALS.get(name, name.lower() + 's')}",
+    "PIPEDRIVE": lambda name: (
+        f"/api/{'v1' if name in {'Lead', 'Note'} else 'v2'}/{PLURALS.get(name, name.lower() + 's')}"
+    ),
     "HUBSPOT": lambda name: f"/crm/v3/objects/{name}",
 }
 """By CRM and type: below which path a record is deleted, as the vendor's users do."""
-PLURALS = {"Activity": "activities"}
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -86,6 +88,12 @@ class Simulator:
     @property
     def sent(self) -> Sent:
         return self.wire.sent
+
+    def restart(self) -> None:
+        """Forgets what was sent, and how time has passed."""
+        self.sent.clear()
+        self.wire.added.clear()
+        self.time = Time()
 
     # ------------------------------------------------------------ what people do there
 
@@ -153,7 +161,8 @@ async def read_pages(
     client: Client, listing: Lists, *, since: datetime | None = None, size: int | None = None
 ) -> list[Sequence[Payload]]:
     """The pages of a list to its end, each cursor having been stored in between."""
-    pages, cursor = [], None
+    pages: list[Sequence[Payload]] = []
+    cursor = None
     while len(pages) < 1000:
         page = await client.page(listing, cursor, since=since, size=size)
         pages.append(page.records)

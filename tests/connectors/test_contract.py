@@ -18,7 +18,7 @@ from connectors.reading import Listing, Lookup
 from connectors.registry import CONNECTORS, Crm
 from storage.declare import columns
 from storage.records import BY_TYPE
-from tests.connectors.conftest import Time
+from tests.connectors.clock import Time
 from tests.connectors.samples import load_samples
 
 SECRET = "pat-na1-3f9d0c1b-e2a8-4f77-95d0-6c1b8e4a2f7d"
@@ -60,7 +60,9 @@ def test_every_type_and_every_relation_has_samples(connector: Connector) -> None
 
     assert {sample["type"] for sample in samples} == {external.name for external in connector.types}
     for external in connector.types:
-        own = [sample["expected"]["refs"] for sample in samples if sample["type"] == external.name and "expected" in sample]
+        own = [
+            sample["expected"]["refs"] for sample in samples if sample["type"] == external.name and "expected" in sample
+        ]
         assert {relation for refs in own for relation in refs} == set(external.references)
 
 

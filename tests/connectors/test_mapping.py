@@ -97,15 +97,24 @@ ANYTHING = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(
-        ["2026-02-30", "2026-01-01", "9" * 400, "1795132800000", "-" + "9" * 14, "²", "12:00", "\x00", "\ud800", "<b>"]
-        + ["1,2", "+49"]
-    ),
+    | st.sampled_from(["2026-02-30", "2026-01-01", "9" * 400, "1795132800000", "-" + "9" * 14, "²", "12:00"])
+    | st.sampled_from(["\x00", "\ud800", "<b>", "1,2", "+49"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["value", "id", "primary", "label", "person_id", "amount", "currency", "companies", "contacts", "results"]
+                [
+                    "value",
+                    "id",
+                    "primary",
+                    "label",
+                    "person_id",
+                    "amount",
+                    "currency",
+                    "companies",
+                    "contacts",
+                    "results",
+                ]
             ),
             inner,
         )
@@ -120,8 +129,11 @@ TYPES = [(crm, external.name) for crm, connector in CONNECTORS.items() for exter
 
 
 @pytest.mark.parametrize(("crm", "name"), TYPES)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING), st.dictionaries(st.sampled_from(FIELDS), ANYTHING))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6),
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6),
+)
 def test_nothing_but_unmappable_is_ever_raised(
     crm: str, name: str, payload: dict[str, Any], properties: dict[str, Any]
 ) -> None:

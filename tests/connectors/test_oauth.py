@@ -17,7 +17,7 @@ from connectors.http import Http
 from connectors.oauth import LIFETIME, TRIES, App, read_lifetime
 from connectors.registry import CONNECTORS
 from storage.shapes import CredentialKind
-from tests.connectors.conftest import Time
+from tests.connectors.clock import Time
 
 HOST = "https://oauth.pipedrive.com"
 REDIRECT = "https://gateway.example/oauth/callback"
@@ -70,10 +70,10 @@ def test_the_address_has_what_the_vendor_documents(app: App) -> None:
 
 
 def test_where_scopes_are_asked_for_they_are_named(app: App) -> None:
-    oauth = OAuth(default_url=HOST, authorize="/consent", token="/token", params={"response_type": "code"})
+    oauth = OAuth(default_url=HOST, authorize="/consent", token="/token")
     url = urlsplit(replace(app, oauth=oauth).authorization_url(REDIRECT, "s"))
     assert url.path == "/consent"
-    assert parse_qsl(url.query)[3:] == [("scope", " ".join(app.connector.scopes)), ("response_type", "code")]
+    assert parse_qsl(url.query)[3:] == [("scope", " ".join(app.connector.scopes))]
 
 
 @respx.mock
@@ -190,6 +190,70 @@ async def test_a_refresh_token_is_kept_until_there_is_another(app: App, given: d
     assert (credential.token, credential.refresh_token) == ("access-2", kept)
 
 
+# ---------------------------------------------------------------- a vendor that gives tokens at its API's host
+
+API = "https://api.example"
+
+
+@pytest.fixture
+def other(app: App) -> App:
+    """It takes the client's secret in the body, and names scopes in a list."""
+    oauth = OAuth(
+        default_url=HOST,
+        authorize="/oauth/authorize",
+        token="/oauth/token",
+        revoke="/oauth/revoke",
+        on_api=True,
+        client_auth="client_secret_post",
+        scopes="given.scopes",
+    )
+    return replace(app, oauth=oauth, token_url=API)
+
+
+@respx.mock
+async def test_users_consent_at_one_host_and_tokens_are_at_the_other(other: App, time: Time) -> None:
+    answer = {**ANSWER, "scope": "not these", "given": {"scopes": ["oauth", "contacts.read"]}}
+    token = respx.post(f"{API}/oauth/token").respond(json=answer)
+
+    given = await other.exchange("code-1", REDIRECT)
+
+    assert other.authorization_url(REDIRECT, "s").startswith(f"{HOST}/oauth/authorize?client_id=client%2B1&")
+    assert token.call_count == 1
+    assert given.scopes == ("oauth", "contacts.read")
+    assert (given.credential.token, given.credential.expires_at) == ("access-1", time.now + 3599)
+
+
+@respx.mock
+async def test_a_secret_in_the_body_is_in_no_header(other: App) -> None:
+    token = respx.post(f"{API}/oauth/token").respond(json=ANSWER)
+    revoke = respx.post(f"{API}/oauth/revoke").respond(200)
+
+    await other.exchange("code-1", REDIRECT)
+    await other.refresh("refresh-1")
+    await other.revoke("refresh-1")
+
+    sent = [call.request for call in (*token.calls, *revoke.calls)]
+    client = {"client_id": "client+1", "client_secret": "hush"}
+    assert [dict(parse_qsl(request.content.decode())) for request in sent] == [
+        {"grant_type": "authorization_code", "redirect_uri": REDIRECT, "code": "code-1", **client},
+        {"grant_type": "refresh_token", "refresh_token": "refresh-1", **client},
+        {"token": "refresh-1", "token_type_hint": "refresh_token", **client},
+    ]
+    for request in sent:
+        assert "authorization" not in request.headers
+        assert "hush" not in str(request.url)
+
+
+@respx.mock
+async def test_a_refusal_there_tells_no_secret(other: App) -> None:
+    body = {"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN", "message": "refresh-1 of hush is invalid"}
+    respx.post(f"{API}/oauth/token").respond(400, json=body)
+
+    error = await fail(other.refresh("refresh-1"))
+
+    assert type(error) is Reauthorize
+
+
 # ---------------------------------------------------------------- refusals and failures
 
 CLIENT = (
@@ -295,7 +359,7 @@ async def test_a_code_is_tried_once(app: App, broken: Any) -> None:
 
 
 async def test_an_address_that_is_none(app: App) -> None:
-    error = await fail(replace(app, url="ftp://oauth.example").refresh("refresh-1"))
+    error = await fail(replace(app, token_url="ftp://oauth.example").refresh("refresh-1"))
     assert (type(error), error.message) == (Unsupported, "The address of Pipedrive is not usable.")
 
 

@@ -15,7 +15,8 @@ from connectors.http import Http
 from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
 from storage.shapes import CredentialKind
-from tests.connectors.conftest import BASE, Time, make_client
+from tests.connectors.clock import Time
+from tests.connectors.conftest import BASE, make_client
 
 PERSONS = CONNECTORS["PIPEDRIVE"].type("Person").listings[0]
 GOOD = httpx.Response(200, json={"success": True, "data": [{"id": 1}], "additional_data": {"next_cursor": None}})

@@ -1,17 +1,19 @@
 """Every connector against its CRM, simulated: what it declares is there, and is read to its end."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from connectors.catalogs import read_catalog
 from connectors.client import Client
-from connectors.declaration import Connector, ExternalType
+from connectors.declaration import Connector
 from connectors.errors import Rejected
 from connectors.mapping import map_record
 from connectors.paths import compile_path
+from connectors.reading import Source
 from connectors.registry import CONNECTORS
 from tests.connectors.simulator import JUST_NOW, Simulator, ids_of, map_all, missing_id, read_all, read_pages
 
@@ -22,38 +24,22 @@ EVERY_TYPE = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-async def simulators() -> AsyncIterator[dict[str, Simulator]]:
-    opened = {crm: await Simulator.open(crm) for crm in CONNECTORS}
-    yield opened
-    for simulator in opened.values():
-        await simulator.http.aclose()
-
-
-@pytest.fixture
-async def simulator(crm: str, simulators: dict[str, Simulator]) -> Simulator:
-    """As it was made, its log empty."""
-    found = simulators[crm]
-    await found.fill()
-    await found.faults()
-    found.sent.clear()
-    return found
-
-
 @pytest.fixture
 def client(simulator: Simulator) -> Client:
     return simulator.client()
 
 
 def declared_paths(connector: Connector) -> Iterator[str]:
-    for source in (connector.identity, connector.users, connector.pipelines):
+    sources: list[Source[Any]] = [connector.identity, connector.users, connector.pipelines]
+    sources.extend(connector.fields.values())
+    sources.extend(connector.words.values())
+    for source in sources:
         yield from (listing.path for listing in source.listings)
-    for several in (connector.fields, connector.words):
-        yield from (listing.path for source in several.values() for listing in source.listings)
     if connector.removals:
         yield connector.removals.listing.path
     for external in connector.types:
-        yield from (one.path for one in (*external.listings, *external.changes, *external.lookups))
+        yield from (one.path for one in (*external.listings, *external.changes))
+        yield from (one.path for one in external.lookups)
         yield from (one.path for one in (external.proof, external.search, external.bin) if one)
 
 
@@ -79,7 +65,10 @@ async def test_every_declared_path_is_asked_and_answered(simulator: Simulator, c
         if external.search:
             await client.search(external, "ann")
 
-    answers = {(request.url.path.removeprefix(f"/{simulator.name}"), response.status_code) for request, response in simulator.sent}
+    answers = {
+        (request.url.path.removeprefix(f"/{simulator.name}"), response.status_code)
+        for request, response in simulator.sent
+    }
     for path in declared_paths(connector):
         pattern = re.compile(re.sub(r"{id}", "[^/]+", path))
         assert {status for asked, status in answers if pattern.fullmatch(asked)} == {200}, path
@@ -95,7 +84,8 @@ async def test_every_declared_field_is_in_the_records(simulator: Simulator, clie
     marks = (external.created, external.updated, external.deleted)
     paths = {one for one in (external.identifier, *external.mapping.values(), *marks) if isinstance(one, str)}
 
-    rows = await read_all(client, external, external.listings)
+    small = simulator.client(token=f"{simulator.token}-2")  # some fields come with what an account has bought
+    rows = [row for each in (client, small) for row in await read_all(each, external, external.listings)]
 
     for path in paths:
         *way, last = path.split(".")
@@ -146,9 +136,8 @@ async def test_an_empty_page_with_more_behind_it_is_no_end(simulator: Simulator,
 
     try:
         pages = [page for listing in external.listings for page in await read_pages(client, listing, size=3)]
-    except Rejected as refused:  # its next page was the same page: all that can be done is to say so
+    except Rejected:  # its next page was the same page: all that can be done is to say so
         given = None
-        assert refused.message == f"{simulator.connector.label} gave a list whose next page is the same page."
     else:
         given = sorted(one for page in pages for one in ids_of(external, page))
 
@@ -165,7 +154,11 @@ async def test_changes_are_exactly_what_has_changed(
     await simulator.faults(sameTime=3)
     changed = [one for one in (await simulator.ids(name))[:3] if one in shown]
 
-    pages = [page for one in external.changes for page in await read_pages(client, one, since=datetime.now(UTC) - JUST_NOW, size=size)]
+    pages = [
+        page
+        for one in external.changes
+        for page in await read_pages(client, one, since=datetime.now(UTC) - JUST_NOW, size=size)
+    ]
 
     rows = await client.complete(external, [row for page in pages for row in page])
     mapped = await map_all(client, external, rows)
@@ -272,9 +265,9 @@ async def test_traces_are_the_relations_of_the_records(simulator: Simulator, cli
 # ---------------------------------------------------------------- searches
 
 
-def find_word(external: ExternalType, texts: list[str | None]) -> str:
+def find_word(texts: Iterable[str | None]) -> str:
     """A plain word that one of them has."""
-    return next(found[0] for text in texts if (found := re.findall(r"\b[A-Za-z]{5,}\b", text or "")))
+    return next(found[0] for text in texts if (found := re.search(r"\b[A-Za-z]{5,}\b", text or "")))
 
 
 @pytest.mark.parametrize(("crm", "name"), SEARCHES)
@@ -283,7 +276,7 @@ async def test_a_search_finds_by_words_page_by_page(simulator: Simulator, client
     listed = await map_all(client, external, await read_all(client, external, external.listings))
     column = next(one for one in ("name", "title", "subject", "body") if one in external.mapping)
     texts = {one: mapped.values[column] for one, mapped in listed.items()}
-    word = find_word(external, list(texts.values()))
+    word = find_word(texts.values())
     wanted = {one for one, text in texts.items() if re.search(rf"\b{word}\b", text or "")}
 
     found, cursor = [], None

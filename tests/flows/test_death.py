@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,13 @@ TAKEN_OVER = 10
 
 
 @pytest.fixture
-def stage(idle: Stage) -> Stage:
+def stage(idle: Stage, crm: str) -> Stage:
     """A large account, and nobody who would sync it."""
-    idle.clear()
-    idle.crm.fill(PERSONS)
-    idle.crm.disturb(**HASTE)
-    return idle
+    stage = replace(idle, crm=idle.crm.of(crm))
+    stage.clear()
+    stage.crm.fill(PERSONS)
+    stage.crm.disturb(**HASTE)
+    return stage
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_scenario_7_workers_are_killed_in_the_middle_of_a_page(stage: Stage, wor
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(stage.barred("match_key"))
         second.enter_context(stage.barred("activity_contact"))
-        run = stage.gateway.start(stage.gateway.connect())
+        run = stage.gateway.start(stage.connect())
         workers.start("one")
         workers.start("two")
         kill_and_wait(stage, run, workers, "match_key", first)
@@ -63,11 +65,30 @@ def kill_and_wait(stage: Stage, run: str, workers: Workers, table: str, bar: Exi
     assert time.monotonic() - died < TAKEN_OVER
 
 
+@pytest.mark.parametrize("crm", ["hubspot"])
+def test_scenario_7_one_is_killed_among_batches_of_many_pages(stage: Stage, workers: Workers) -> None:
+    """When the first 1,000 contacts are committed, in the middle of a batch of calls."""
+    stage.crm.fill(LARGE)
+    workers.start("one")
+    with stage.barred("activity_contact"):
+        run = stage.gateway.start(stage.connect())
+        victim, met = stage.find_halted("activity_contact"), count_met(stage, run)
+        assert met > LARGE
+        workers.signal(victim, signal.SIGKILL)
+    workers.start("two")
+    wait_for_more(stage, run, met)
+    check_all_is_done_once(stage, run)
+
+
+LARGE = 1_100
+"""Two batches of contacts."""
+
+
 def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
     """It does not wait for the end of the run, and the other one does not wait to be sure that it is gone."""
     workers.start("one")
     with stage.barred("deal_contact"):
-        run = stage.gateway.start(stage.gateway.connect())
+        run = stage.gateway.start(stage.connect())
         assert stage.find_halted("deal_contact") == "one"
         workers.start("two")
         workers.signal("one", signal.SIGTERM)
@@ -82,7 +103,7 @@ def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
 def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: Workers) -> None:
     """Between two pages. What it still has in its hands is not written: the run is another's by now."""
     workers.start("one")
-    integration = stage.gateway.connect()
+    integration = stage.connect()
     stage.crm.disturb(**HASTE, latencyMs=3000)  # for as long as the other one needs to come up
     run = stage.gateway.start(integration)
     stage.gateway.wait(run, "RUNNING")
@@ -102,7 +123,7 @@ def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: 
 def test_scenario_7_a_run_is_paused_that_nobody_carries_out_any_more(stage: Stage, workers: Workers) -> None:
     with stage.barred("activity_contact"):
         workers.start("one")
-        integration = stage.gateway.connect()
+        integration = stage.connect()
         run = stage.gateway.start(integration)
         workers.signal(stage.find_halted("activity_contact"), signal.SIGKILL)
         stage.gateway.do("pauseIntegration", "", integrationId=integration)

@@ -8,7 +8,7 @@ import respx
 
 from connectors.http import open_http
 from gateway.oidc import Issuer
-from tests.connectors.conftest import Time
+from tests.connectors.clock import Time
 from tests.gateway.issuer import AUDIENCE, CONFIGURATION, KEYS, NOW, URL, Realm
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.oidc import Issuer
 from resolvers.callers import Claims
 from resolvers.errors import Unauthenticated
-from tests.connectors.conftest import Time
+from tests.connectors.clock import Time
 from tests.gateway.issuer import (
     BAD_SIGNATURE,
     KEYS,

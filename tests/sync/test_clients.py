@@ -11,7 +11,8 @@ from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
 from storage.shapes import CredentialKind
 from sync.clients import Clients
-from tests.connectors.conftest import BASE, Time
+from tests.connectors.clock import Time
+from tests.connectors.conftest import BASE
 
 PERSONS = CONNECTORS["PIPEDRIVE"].type("Person").listings[0]
 NO_VAULT: Any = None

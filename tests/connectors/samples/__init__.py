@@ -3,7 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from connectors.facts import Catalog
 from connectors.reading import Source
@@ -12,7 +12,6 @@ from connectors.registry import CONNECTORS
 HERE = Path(__file__).parent
 FOLDERS = {name: HERE / name.lower() for name in CONNECTORS}
 Sample = dict[str, Any]
-T = TypeVar("T")
 
 
 def load_samples() -> list[tuple[str, Sample]]:
@@ -33,7 +32,7 @@ def account(crm: str) -> dict[str, Any]:
     return found
 
 
-def read_source(crm: str, source: Source[T]) -> T:
+def read_source(crm: str, source: Source[Any]) -> Any:
     """What the connector's own reader makes of the account's lists."""
     return source.read(*(account(crm)["lists"][listing.path] for listing in source.listings))
 

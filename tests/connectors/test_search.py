@@ -1,0 +1,73 @@
+"""Searches by the shared client, against a CRM that is faked at the transport."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from connectors.client import Client
+from connectors.errors import Unsupported
+from connectors.registry import CONNECTORS
+from storage.shapes import BudgetWindow
+from tests.connectors.conftest import BASE
+
+PIPEDRIVE = CONNECTORS["PIPEDRIVE"]
+
+
+@pytest.fixture
+def crm() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=BASE, assert_all_called=False) as router:
+        yield router
+
+
+def found(*hits: dict[str, Any], cursor: str | None = None) -> httpx.Response:
+    items = [{"result_score": 0.5, "item": hit} for hit in hits]
+    body = {"success": True, "data": {"items": items}, "additional_data": {"next_cursor": cursor}}
+    return httpx.Response(200, json=body)
+
+
+async def test_a_search_gives_its_hits_in_their_order_page_by_page(crm: respx.MockRouter, client: Client) -> None:
+    person = PIPEDRIVE.type("Person")
+    route = crm.get("/api/v2/persons/search")
+    route.side_effect = [found({"id": 9}, {"id": 2}, cursor="b"), found({"id": 5})]
+
+    one = await client.search(person, "ann & co")
+    two = await client.search(person, "ann & co", one.next, 7)
+
+    assert (one.records, one.next) == ([{"id": 9}, {"id": 2}], "b")
+    assert (two.records, two.next) == ([{"id": 5}], None)
+    assert [dict(call.request.url.params) for call in route.calls] == [
+        {"limit": "100", "term": "ann & co"},
+        {"limit": "7", "term": "ann & co", "cursor": "b"},
+    ]
+
+
+async def test_a_page_of_a_search_has_100_hits_at_most(crm: respx.MockRouter, client: Client) -> None:
+    route = crm.get("/api/v2/leads/search").mock(return_value=found())
+
+    page = await client.search(PIPEDRIVE.type("Lead"), "ann", size=250)
+
+    assert (page.records, page.next) == ([], None)
+    assert route.calls[0].request.url.params["limit"] == "100"
+
+
+async def test_searches_have_a_limit_of_their_own(crm: respx.MockRouter, client: Client) -> None:
+    crm.get("/api/v2/deals/search").mock(return_value=found())
+
+    await client.search(PIPEDRIVE.type("Deal"), "ann")
+
+    left = {one.window: (one.limit, one.remaining) for one in await client.budget()}
+    assert left == {
+        BudgetWindow.BURST: (20, 19),
+        BudgetWindow.SEARCH: (10, 9),
+        BudgetWindow.DAY: (30_000, 29_980),
+    }
+
+
+async def test_what_is_not_searched_is_not_asked_for(crm: respx.MockRouter, client: Client) -> None:
+    with pytest.raises(Unsupported) as caught:
+        await client.search(PIPEDRIVE.type("Note"), "ann")
+
+    assert (caught.value.message, client.calls) == ("Pipedrive does not search Note.", 0)
