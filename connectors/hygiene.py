@@ -18,8 +18,11 @@ UNFIT = re.compile("[\x00\ud800-\udfff]")
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 
 
-ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[\s\S])")
-"""Every escape from left to right, a pair of surrogates as one: only so is a backslash known that is escaped itself."""
+UNFIT_ESCAPE = re.compile(
+    rb"\\u(?:0000|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""A NUL, or half a pair of surrogates; or a text that looks like it, behind a backslash that is escaped itself."""
 QUOTE = re.compile(rb'\\[\s\S]|"')
 
 
@@ -41,8 +44,7 @@ def decode(body: bytes) -> Any:
 
 def mend(body: bytes) -> bytes:
     """The document without NULs and lone surrogates, and with integers beyond 64 bits as strings."""
-    if b"\\u" in body:
-        body = ESCAPE.sub(mend_escape, body)
+    body = UNFIT_ESCAPE.sub(mend_escape, body)
     parts, end, quotes = [], 0, 0
     for start, stop in find_integers(body):
         quotes += count_quotes(body, end, start)
@@ -67,14 +69,13 @@ def find_integers(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def mend_escape(found: re.Match[bytes]) -> bytes:
-    """An escape as it is, nothing for a NUL, U+FFFD for half a pair."""
-    escape = found[0]
-    if len(escape) != 6:
-        return escape
-    code = int(escape[2:], 16)
-    if code == 0:
-        return b""
-    return rb"\ufffd" if 0xD800 <= code <= 0xDFFF else escape
+    """Nothing for a NUL, U+FFFD for half a pair; what only looks like it, as it is."""
+    body, first = found.string, found.start()
+    while body[first - 1 : first] == b"\\":
+        first -= 1
+    if (found.start() - first) % 2:
+        return found[0]
+    return b"" if found[0] == rb"\u0000" else rb"\ufffd"
 
 
 def count_quotes(body: bytes, start: int, end: int) -> int:

@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.declare import Relation, declared
 from storage.records import BY_TYPE, RECORDS
 from storage.shapes import RecordType
-from storage.upserts import packed
+from storage.upserts import ROWS, packed
 
 STRONG = ("email", "phone", "domain")
 """Keys that are one person's, or one company's. A name is not."""
@@ -42,7 +42,7 @@ WHERE NOT EXISTS (SELECT FROM keyed k WHERE k.id = n.id AND NOT EXISTS (
 ORDER BY n.id, n.new
 """
 
-MOVED = "jsonb_to_recordset(%(rows)s::text::jsonb) AS src(source uuid, old uuid, new uuid)"
+MOVED = f"jsonb_to_recordset({ROWS}) AS src(source uuid, old uuid, new uuid)"
 
 MOVE_SOURCES = f"""
 UPDATE source_record s SET record_id = src.new FROM {MOVED} WHERE s.id = src.source AND s.workspace_id = %(workspace)s

@@ -72,14 +72,10 @@ def read_number(text: str) -> int | float | str:
 
 def custom_fields(payload: Payload, catalog: Catalog) -> dict[str, Any]:
     """The values of custom properties by name, options by label; empty ones left out."""
-    known = names_of(catalog).custom
-    found: dict[str, Any] = {}
-    if not known:
-        return found
-    for name, value in properties_of(payload).items():
-        custom = known.get(name)
-        if custom is not None and isinstance(value, str) and value:
-            label, read = custom
+    given, found = properties_of(payload), dict[str, Any]()
+    for name, (label, read) in names_of(catalog).custom.items():
+        value = given.get(name)
+        if isinstance(value, str) and value:
             found[label] = read(value)
     return found
 

@@ -67,7 +67,7 @@ def kill_and_wait(stage: Stage, run: str, workers: Workers, table: str, bar: Exi
 
 @pytest.mark.parametrize("crm", ["hubspot"])
 def test_scenario_7_one_is_killed_among_batches_of_many_pages(stage: Stage, workers: Workers) -> None:
-    """When the first 1,000 contacts are committed, in the middle of a batch of calls."""
+    """When many contacts are committed, in the middle of a batch of calls."""
     stage.crm.fill(LARGE)
     workers.start("one")
     with stage.barred("activity_contact"):
