@@ -113,6 +113,14 @@ class Calls:
         """The time by the CRM's clock, as far as its answers have told it."""
         return datetime.fromtimestamp(self.wall() + self.ahead, UTC)
 
+    def midnight(self) -> datetime | None:
+        """When the account's day ends; None where that is not known."""
+        try:
+            here = datetime.fromtimestamp(self.wall(), ZoneInfo(self.time_zone or ""))
+        except (ValueError, ZoneInfoNotFoundError):
+            return None
+        return (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
     async def _locate(self, path: str) -> None:
         """An account's own host is asked for before the first call that has to go there."""
         is_given = self.api_url != self.connector.default_api_url or self.connector.account_host is None
@@ -165,7 +173,9 @@ class Calls:
         """Wait for a place in the account's limits."""
         connector = self.connector
         while True:
-            reservation = await self.ledger.reserve(connector.name, self.key, connector.limits, cost, search=search)
+            reservation = await self.ledger.reserve(
+                connector.name, self.key, connector.limits, cost, search=search, midnight=self.midnight()
+            )
             if reservation.taken:
                 return reservation
             if reservation.until is not None:
@@ -204,10 +214,8 @@ class Calls:
         if answer is not None and answer.ok:
             self.accepted = token
         if answer is None or answer.status != 429:
-            told = told_limits(self.connector, answer) if answer else {}
-            is_over = any(left == 0 for window, (_, left) in told.items() if window is BudgetWindow.DAY)
-            over = self._rest_of_day() or None if is_over else None
-            await self.ledger.settle(reservation, late=late, told=told, exhausted=over)
+            told = told_limits(self.connector, answer) if answer else None
+            await self.ledger.settle(reservation, late=late, told=told)
         return answer
 
     def _tell(self, status: int | None, begun: float) -> None:
@@ -236,8 +244,9 @@ class Calls:
             and refused > (TRIES - 1 if empty & rolling.keys() else 1)
         )
         if named is BudgetWindow.DAY or still or empty - rolling.keys():
-            await self.ledger.settle(reservation, told=limits, exhausted=self._rest_of_day())
-            until = (await self.ledger.reserve(connector.name, self.key, connector.limits, 0)).until
+            await self.ledger.settle(reservation, told=limits, exhausted=0)
+            again = await self.ledger.reserve(connector.name, self.key, connector.limits, 0, midnight=self.midnight())
+            until = again.until
             raise self._exhausted(until or datetime.now(UTC) + timedelta(hours=1))
         if told is None:
             spans = [rolling[named]] if named in rolling else rolling.values()
@@ -245,15 +254,6 @@ class Calls:
         after = backoff(0, told=min(PATIENCE, max(told, 1.0)))  # some tell 0
         await self.ledger.settle(reservation, told=limits, blocked=after)
         return self.retryable(f"{connector.label} is asked too often (HTTP 429).", after=after, status=429)
-
-    def _rest_of_day(self) -> float:
-        """Seconds until the account's midnight; 0 where only UTC's is known."""
-        try:
-            here = datetime.fromtimestamp(self.wall(), ZoneInfo(self.time_zone or ""))
-        except (ValueError, ZoneInfoNotFoundError):
-            return 0
-        midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return midnight.timestamp() - here.timestamp()
 
     def _exhausted(self, until: datetime) -> QuotaExhausted:
         message = f"The daily quota of the {self.connector.label} account is used up."

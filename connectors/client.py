@@ -69,7 +69,8 @@ class Client:
         key, wire.account, wire.account_url = wire.key, identity.account_id, identity.account_url
         wire.time_zone = identity.time_zone
         if key != identity.account_id:
-            await wire.ledger.adopt(self.connector.name, key, identity.account_id, self.connector.limits)
+            limits = self.connector.limits
+            await wire.ledger.adopt(self.connector.name, key, identity.account_id, limits, wire.midnight())
         return identity
 
     async def users(self) -> tuple[User, ...]:

@@ -72,9 +72,17 @@ class Ledger(Protocol):
     """What has been spent of each account's limits, shared by all who call that account."""
 
     async def reserve(
-        self, crm: str, account: str, limits: Sequence[Limit], cost: int, *, search: bool = False
+        self,
+        crm: str,
+        account: str,
+        limits: Sequence[Limit],
+        cost: int,
+        *,
+        search: bool = False,
+        midnight: datetime | None = None,
     ) -> Reservation:
-        """Take the next free place for a call that costs so much of the daily budget."""
+        """Take the next free place for a call that costs so much of the daily budget, which is for the time until midnight:
+        the account's, or UTC's where that is not known."""
 
     async def settle(
         self,
@@ -91,8 +99,10 @@ class Ledger(Protocol):
         `exhausted`: the daily budget is used up for so many seconds; 0 means until it resets.
         """
 
-    async def adopt(self, crm: str, key: str, account: str, limits: Sequence[Limit]) -> None:
-        """Count what was reserved under a key as the account's, once the account is known."""
+    async def adopt(
+        self, crm: str, key: str, account: str, limits: Sequence[Limit], midnight: datetime | None = None
+    ) -> None:
+        """Count what was reserved under a key as the account's, once the account is known, and when its day ends."""
 
     async def read(self, crm: str, account: str, limits: Sequence[Limit]) -> Sequence[Budget]:
         """What is left of each limit."""
@@ -158,13 +168,23 @@ class MemoryLedger:
         self.windows: dict[tuple[str, str, BudgetWindow], _Window] = {}
 
     async def reserve(
-        self, crm: str, account: str, limits: Sequence[Limit], cost: int, *, search: bool = False
+        self,
+        crm: str,
+        account: str,
+        limits: Sequence[Limit],
+        cost: int,
+        *,
+        search: bool = False,
+        midnight: datetime | None = None,
     ) -> _Slot:
         """Take the next free place for a call."""
         now = self.clock()
+        ends = midnight.timestamp() if midnight else next_midnight(now)
         mine = tuple(limit for limit in limits if search or limit.window is not BudgetWindow.SEARCH)
         held = [(limit, self._window(crm, account, limit.window)) for limit in mine]
-        until = max((self._spent_until(limit, window, cost) for limit, window in held if not limit.rolling), default=0)
+        until = max(
+            (self._spent_until(limit, window, cost, ends) for limit, window in held if not limit.rolling), default=0
+        )
         rolling = [(limit, window) for limit, window in held if limit.rolling]
         free = max([now, *(free_at(limit, window) for limit, window in rolling)])
         at = max([free, *(spread_from(limit, window, free) for limit, window in rolling)])
@@ -214,7 +234,9 @@ class MemoryLedger:
             if exhausted is not None:
                 window.blocked_until = max(window.blocked_until, now + exhausted if exhausted else window.resets_at)
 
-    async def adopt(self, crm: str, key: str, account: str, limits: Sequence[Limit]) -> None:
+    async def adopt(
+        self, crm: str, key: str, account: str, limits: Sequence[Limit], midnight: datetime | None = None
+    ) -> None:
         """Count what was reserved under a key as the account's."""
         for limit in limits:
             found = self.windows.pop((crm, key, limit.window), None)
@@ -224,7 +246,8 @@ class MemoryLedger:
             window.calls = sorted(window.calls + found.calls)
             window.used += found.used
             window.limit = found.limit if found.limit is not None else window.limit
-            window.resets_at = max(window.resets_at, found.resets_at)
+            ends = midnight.timestamp() if midnight and found.resets_at else found.resets_at
+            window.resets_at = max(window.resets_at, ends)
 
     async def read(self, crm: str, account: str, limits: Sequence[Limit]) -> Sequence[_Budget]:
         """What is left of each limit."""
@@ -233,10 +256,10 @@ class MemoryLedger:
     def _window(self, crm: str, account: str, window: BudgetWindow) -> _Window:
         return self.windows.setdefault((crm, account, window), _Window())
 
-    def _spent_until(self, limit: Limit, window: _Window, cost: int) -> float:
+    def _spent_until(self, limit: Limit, window: _Window, cost: int, midnight: float) -> float:
         now = self.clock()
         if window.resets_at <= now:
-            window.used, window.resets_at = 0, next_midnight(now)
+            window.used, window.resets_at = 0, midnight
         if window.blocked_until > now:
             return window.blocked_until
         known = window.limit if window.limit is not None else limit.limit if limit.firm else None

@@ -49,7 +49,8 @@ RESERVE = f"""{HELD}, known AS (
     held."limit" IS NOT NULL OR firm AS enforced,
     CASE WHEN resets_at > clock_timestamp() THEN used ELSE 0 END AS used,
     CASE WHEN resets_at > clock_timestamp() THEN resets_at
-      ELSE date_trunc('day', clock_timestamp(), 'UTC') + interval '1 day' END AS resets_at
+      ELSE coalesce(%(midnight)s::timestamptz, date_trunc('day', clock_timestamp(), 'UTC') + interval '1 day')
+    END AS resets_at
   FROM held JOIN asked USING ("window")
 ), free AS (
   SELECT
@@ -128,7 +129,8 @@ WITH left_behind AS (
   DELETE FROM rate_window WHERE crm = %(crm)s AND account = %(key)s RETURNING *
 )
 INSERT INTO rate_window (crm, account, "window", "limit", used, calls, resets_at, blocked_until, updated_at)
-SELECT crm, %(account)s, "window", "limit", used, calls, resets_at, blocked_until, clock_timestamp()
+SELECT crm, %(account)s, "window", "limit", used, calls,
+  CASE WHEN resets_at IS NOT NULL THEN coalesce(%(midnight)s::timestamptz, resets_at) END, blocked_until, clock_timestamp()
 FROM left_behind ORDER BY "window"
 ON CONFLICT (crm, account, "window") DO UPDATE SET
   "limit" = coalesce(excluded."limit", rate_window."limit"),
@@ -162,7 +164,7 @@ class Limited(Protocol):
 
     @property
     def rolling(self) -> bool:
-        """Calls in the last so many seconds; else spent until midnight UTC."""
+        """Calls in the last so many seconds; else spent until the account's midnight."""
 
     @property
     def firm(self) -> bool:
@@ -211,11 +213,21 @@ class PostgresLedger:
         """The database takes them one by one anyway: those who wait need no connection."""
 
     async def reserve(
-        self, crm: str, account: str, limits: Sequence[Limited], cost: int, *, search: bool = False
+        self,
+        crm: str,
+        account: str,
+        limits: Sequence[Limited],
+        cost: int,
+        *,
+        search: bool = False,
+        midnight: datetime | None = None,
     ) -> Reservation:
-        """Take the next free place for a call, in one statement; before the first call to an account its rows are made."""
+        """Take the next free place for a call, in one statement; before the first call to an account its rows are made.
+
+        `midnight`: when the account's day ends; None: UTC's.
+        """
         mine = tuple(limit for limit in limits if search or limit.window is not BudgetWindow.SEARCH)
-        values = {"crm": crm, "account": account, "cost": cost, "asked": _packed(mine)}
+        values = {"crm": crm, "account": account, "cost": cost, "asked": _packed(mine), "midnight": midnight}
         rows, lag = await self._reserve(values)
         if len(rows) < len(mine):
             await self._run(OPEN, {**values, "windows": [limit.window.value for limit in mine]})
@@ -271,9 +283,16 @@ class PostgresLedger:
         }
         await self._run(SETTLE, values)
 
-    async def adopt(self, crm: str, key: str, account: str, limits: Sequence[Limited]) -> None:  # noqa: ARG002 # the seam's
-        """Count what was reserved under a key as the account's, once the account is known."""
-        await self._run(ADOPT, {"crm": crm, "key": key, "account": account})
+    async def adopt(
+        self,
+        crm: str,
+        key: str,
+        account: str,
+        limits: Sequence[Limited],  # noqa: ARG002 # the seam's
+        midnight: datetime | None = None,
+    ) -> None:
+        """Count what was reserved under a key as the account's, once the account is known, and when its day ends."""
+        await self._run(ADOPT, {"crm": crm, "key": key, "account": account, "midnight": midnight})
 
     async def read(self, crm: str, account: str, limits: Sequence[Limited]) -> list[Budget]:
         """What is left of each limit; one that nobody has touched is whole."""

@@ -318,9 +318,8 @@ def test_a_workspace_is_renamed_and_still_found_by_its_first_name(guarded: Guard
 
 def test_a_plan_that_does_not_include_it(guarded: Guarded, beta: Gateway, fresh: Sandbox) -> None:
     platforms = "{ crmPlatforms { crm requiredPlan isIncludedInPlan } }"
-    assert beta.ask(platforms)["crmPlatforms"] == [
-        {"crm": "PIPEDRIVE", "requiredPlan": "BUSINESS", "isIncludedInPlan": False}
-    ]
+    lacking = {"requiredPlan": "BUSINESS", "isIncludedInPlan": False}
+    assert beta.ask(platforms)["crmPlatforms"] == [{"crm": name, **lacking} for name in ("HUBSPOT", "PIPEDRIVE")]
     for given in ({"apiToken": "sandbox-pipedrive"}, {}):
         query = (
             "mutation($i: ConnectInput!) { connect(input: $i)"
@@ -335,7 +334,7 @@ def test_a_plan_that_does_not_include_it(guarded: Guarded, beta: Gateway, fresh:
         }
     assert beta.ask("{ integrations { id } }")["integrations"] == []
     guarded.command("workspaces", "plan", "Beta", "business")
-    assert beta.ask(platforms)["crmPlatforms"][0]["isIncludedInPlan"] is True
+    assert [one["isIncludedInPlan"] for one in beta.ask(platforms)["crmPlatforms"]] == [True, True]
     assert beta.ask("query($i: ID!) { integration(id: $i) { status } }", i=beta.connect())["integration"] == {
         "status": "ACTIVE"
     }

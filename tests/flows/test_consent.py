@@ -204,8 +204,8 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
         admin.execute("insert into workspace (id, name, plan, created_at) values (%s, 'B', 'FREE', now())", (theirs,))
         admin.execute(
             "insert into integration (id, workspace_id, crm, display_name, status, credential_kind, scopes, record_types,"
-            " watermarks, held_by_plan, created_at, updated_at)"
-            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', false, now(), now())",
+            " watermarks, rounds, held_by_plan, created_at, updated_at)"
+            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', false, now(), now())",
             (integration, theirs),
         )
         admin.execute(
@@ -483,17 +483,18 @@ def test_without_an_oauth_client(stage: Stage) -> None:
     secret = stage.gateway.do("createApiKey", "secret", name="admin", role="ADMIN")["secret"]
     with gateway(stage.folder, stage.database, stage.crm, "--no-worker", **nothing) as nobody:
         opened = nobody.by(secret)
-        platform = "{ crmPlatforms { crm isConfigured missingSettings callbackUrl } }"
-        assert opened.ask(platform)["crmPlatforms"] == [
-            {
-                "crm": "PIPEDRIVE",
-                "isConfigured": False,
-                "missingSettings": ["PIPEDRIVE_CLIENT_SECRET"],
-                "callbackUrl": f"{opened.address}/oauth/callback",
-            }
-        ]
+        query = "{ crmPlatforms { crm isConfigured missingSettings callbackUrl } }"
+        platforms = {one.pop("crm"): one for one in opened.ask(query)["crmPlatforms"]}
+        callback = {"callbackUrl": f"{opened.address}/oauth/callback"}
+        assert platforms["PIPEDRIVE"] == {
+            "isConfigured": False,
+            "missingSettings": ["PIPEDRIVE_CLIENT_SECRET"],
+            **callback,
+        }
+        assert platforms["HUBSPOT"] == {"isConfigured": True, "missingSettings": [], **callback}
         error = refused(opened)
         assert (error["code"], error["details"]) == ("NOT_CONFIGURED", {"missingSettings": ["PIPEDRIVE_CLIENT_SECRET"]})
         assert "PIPEDRIVE_CLIENT_SECRET" in error["message"]
         assert opened.connect()
-    assert stage.gateway.ask("{ crmPlatforms { isConfigured } }") == {"crmPlatforms": [{"isConfigured": True}]}
+    configured = stage.gateway.ask("{ crmPlatforms { isConfigured } }")["crmPlatforms"]
+    assert configured == [{"isConfigured": True}] * len(platforms)

@@ -80,8 +80,8 @@ def test_scenario_7_one_is_killed_among_batches_of_many_pages(stage: Stage, work
     check_all_is_done_once(stage, run)
 
 
-LARGE = 1_100
-"""Two batches of contacts."""
+LARGE = 600
+"""More contacts than are in one batch."""
 
 
 def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
