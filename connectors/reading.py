@@ -13,6 +13,9 @@ from connectors.paths import follow_first, follow_path
 T = TypeVar("T")
 E = TypeVar("E", bound=CrmError)
 
+TRIES = 3
+"""Of a page that is empty, and that leads to itself: it was empty by an error."""
+
 
 class Api(Protocol):
     """The API of one account, as its client calls it: within its limits, and again where that can help."""
@@ -78,15 +81,15 @@ class Paging:
             raise api.error(Retryable, "gave a list without rows")
         return [row for row in rows if isinstance(row, dict)]
 
-    def follow(self, api: Api, body: Any, cursor: Any | None, count: int) -> Any | None:  # noqa: ARG002 # others count
+    def follow(self, api: Api, body: Any, cursor: Any | None, count: int) -> Any | None:
         """The cursor of the page behind one of so many rows; None behind the last."""
         if not self.next or (self.more and not follow_first(body, self.more)):
             return None
-        return self.check(api, follow_first(body, self.next), cursor)
+        return self.check(api, follow_first(body, self.next), cursor, count)
 
-    def check(self, api: Api, found: Any | None, cursor: Any | None) -> Any | None:
-        """The cursor that was found. One that leads back to the same page would never end."""
-        if found is not None and str(found) == str(cursor):
+    def check(self, api: Api, found: Any | None, cursor: Any | None, count: int) -> Any | None:
+        """The cursor that was found. One that leads back to the same page would never end; an empty page may do so once."""
+        if found is not None and count and str(found) == str(cursor):
             raise api.error(Rejected, "gave a list whose next page is the same page")
         return found
 
@@ -134,7 +137,11 @@ class Listing:
             params[self.since] = self.write_time(since)
         if cursor is not None:
             params[paging.param] = str(cursor)
-        return paging.read(api, await api.ask(self.path, params, self.cost), cursor)
+        for _ in range(TRIES):
+            page = paging.read(api, await api.ask(self.path, params, self.cost), cursor)
+            if page.records or page.next is None or str(page.next) != str(cursor):
+                return page
+        raise api.error(Rejected, "gave an empty page again and again, though it says that more follow")
 
     def write_time(self, since: datetime) -> str:
         """A time in UTC, as the list takes it."""

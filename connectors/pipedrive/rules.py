@@ -18,7 +18,7 @@ class Offset(Paging):
         """The number of rows before the next page."""
         found = super().follow(api, body, cursor or 0, count)
         if found is None and follow_first(body, self.more):
-            found = self.check(api, int(cursor or 0) + count, cursor or 0)
+            found = self.check(api, int(cursor or 0) + count, cursor or 0, count)
         return found
 
 

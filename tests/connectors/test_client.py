@@ -132,9 +132,22 @@ async def test_an_offset_that_is_missing_is_counted(crm: respx.MockRouter, clien
 
 
 async def test_a_page_that_leads_to_itself_is_an_error(crm: respx.MockRouter, client: Client) -> None:
-    persons(crm, httpx.Response(200, json={"success": True, "data": [], "additional_data": {"next_cursor": "a"}}))
+    again = {"additional_data": {"next_cursor": "a"}}
+    persons(crm, httpx.Response(200, json={"success": True, "data": [{"id": 1}], **again}))
 
     with pytest.raises(Rejected, match="whose next page is the same page"):
+        await client.page(PERSONS, "a")
+
+
+async def test_an_empty_page_that_leads_to_itself_is_asked_for_again(crm: respx.MockRouter, client: Client) -> None:
+    again = {"additional_data": {"next_cursor": "a"}}
+    empty = httpx.Response(200, json={"success": True, "data": [], **again})
+    persons(crm, empty, httpx.Response(200, json={"success": True, "data": [{"id": 1}]}), *[empty] * 3)
+
+    page = await client.page(PERSONS, "a")
+
+    assert (page.records, page.next) == ([{"id": 1}], None)
+    with pytest.raises(Rejected, match="an empty page again and again"):
         await client.page(PERSONS, "a")
 
 
