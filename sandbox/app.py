@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,12 +20,13 @@ PORT = 8001
 SIZE = 1200
 SEED = 1
 
-CRMS = (pipedrive.create_crm, hubspot.create_crm)
+Create = Callable[[int, int], Crm]
+CRMS: tuple[Create, ...] = (pipedrive.create_crm, hubspot.create_crm)
 
 
-def create_app(size: int = SIZE, seed: int = SEED) -> Starlette:
+def create_app(size: int = SIZE, seed: int = SEED, creators: Sequence[Create] = CRMS) -> Starlette:
     """`size` is the number of persons in the large account of each CRM; the second account stays small."""
-    crms = {crm.name: crm for crm in (create(size, seed) for create in CRMS)}
+    crms = {crm.name: crm for crm in (create(size, seed) for create in creators)}
     return Starlette(
         routes=[
             index_route(crms),

@@ -1,5 +1,9 @@
 """The properties of each type of record, HubSpot's own and custom ones, as the Properties API lists them."""
 
+from functools import cache
+
+import orjson
+
 from sandbox.hubspot.declared import BUILT_IN, COMMON, CUSTOM, OPTIONS
 from sandbox.hubspot.kinds import KINDS
 from sandbox.hubspot.profiles import FOUNDED, Profile
@@ -18,7 +22,14 @@ BOTH = (("true", "Yes"), ("false", "No"))
 
 def make_properties(profile: Profile) -> dict[str, dict[str, Json]]:
     """By type and name; deals have a currency of their own where the account has more than one."""
-    return {kind: make_kind(profile, kind) for kind in KINDS}
+    found: dict[str, dict[str, Json]] = orjson.loads(encode_properties(profile))
+    return found
+
+
+@cache
+def encode_properties(profile: Profile) -> bytes:
+    """Made once: there are a thousand of them, and an account may change its own."""
+    return orjson.dumps({kind: make_kind(profile, kind) for kind in KINDS})
 
 
 def make_kind(profile: Profile, kind: str) -> dict[str, Json]:

@@ -342,10 +342,11 @@ def test_a_plan_that_does_not_include_it(guarded: Guarded, beta: Gateway, fresh:
 
 def test_a_downgrade_pauses_an_upgrade_resumes_and_nothing_is_lost(guarded: Guarded, fresh: Sandbox) -> None:
     gamma = guarded.make_workspace("Gamma", "TEAMS")
-    fresh.disturb(**HASTE, latencyMs=1500)
     integration = gamma.connect()
+    fresh.disturb(**HASTE, latencyMs=400)
     run = gamma.start(integration)
     gamma.follow(run, lambda state: state["status"] == "RUNNING" and state["recordsCreated"] > 0)
+    fresh.disturb(**HASTE, latencyMs=5000)  # the rest takes longer than the command
 
     assert "paused: " in guarded.command("workspaces", "plan", "Gamma", "STARTER")
     state = gamma.ask("query($i: ID!) { integration(id: $i) { status lastError } }", i=integration)["integration"]

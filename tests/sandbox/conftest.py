@@ -2,21 +2,27 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
 import uvicorn
 
-from sandbox.app import create_app
+from sandbox.app import CRMS, Create, create_app
 from tests.sandbox.caller import Caller
 
 SIZE = 300
 
 
+@pytest.fixture(scope="session")
+def creators() -> Sequence[Create]:
+    """What makes the CRMs that are simulated."""
+    return CRMS[:1]
+
+
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(SIZE))
+async def client(creators: Sequence[Create]) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(SIZE, creators=creators))
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
         yield client
 

@@ -141,12 +141,12 @@ async def test_record_times_are_not_of_today(crm: Caller) -> None:
         assert "2024-10-31" < min(times) <= max(times) <= "2026-11-01T00:00:01"
 
 
-async def test_some_people_are_in_the_other_crm_too(crm: Caller) -> None:
-    other = pipedrive.Caller(crm.client)
+async def test_some_people_are_in_the_other_crm_too(socketed: Caller) -> None:
+    other = pipedrive.Caller(socketed.client)
     await other.faults()
     persons = await other.every("/api/v2/persons")
     theirs = {each["value"] for person in persons for each in person["emails"]}
-    ours = {each["properties"]["email"] for each in await crm.every("contacts")} - {None}
+    ours = {each["properties"]["email"] for each in await socketed.every("contacts")} - {None}
     assert 50 < len(ours & theirs) < 80
 
 
