@@ -17,7 +17,7 @@ from tests.stage import HASTE, gateway, own_database, wait_until
 
 PERSONS = 350
 """Who have activities for two pages."""
-TAKEN_OVER = 10
+TAKEN_OVER = 20
 """Seconds after which another worker must have gone on."""
 
 
@@ -108,7 +108,7 @@ def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: 
     run = stage.gateway.start(integration)
     stage.gateway.wait(run, "RUNNING")
     workers.start("two")
-    stage.crm.disturb(**HASTE, latencyMs=500)
+    stage.crm.disturb(**HASTE, latencyMs=1500)
     wait_for_more(stage, run, 0)
     wait_until(lambda: not workers.is_writing("one"))
     workers.signal("one", signal.SIGSTOP)
