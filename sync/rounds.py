@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.client import Client
 from connectors.declaration import ExternalType, Removed, Trace
+from connectors.errors import Rejected
 from connectors.facts import Catalog, Payload
 from connectors.mapping import compile_type, refer
 from connectors.reading import Listing
@@ -43,7 +44,12 @@ class BinStep:
     async def fetch(self, client: Client, cursor: Cursor | None) -> Batch:
         """Those on a page that are here and alive."""
         at, read = cursor or (None if self.whole else self.integration.rounds.get(self.name), 0)
-        page = await client.page(self.listing, at)
+        try:
+            page = await client.page(self.listing, at)
+        except Rejected:
+            if cursor or at is None:
+                raise
+            page = await client.page(self.listing)  # a place kept since the last run may be none any more
         program = compile_type(self.external)
         ids = [str(program.identifier(row)) for row in page.records]
         values = {"integration": self.integration.id, "type": self.external.name, "ids": ids}

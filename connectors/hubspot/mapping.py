@@ -37,6 +37,9 @@ KINDS: Mapping[str, ContactKind] = {
 """By lifecycle stage: with an opportunity there is business. `other`, and stages that a company has added, say nothing.
 https://knowledge.hubspot.com/records/use-lifecycle-stages"""
 
+CLOSED: Mapping[int | None, DealStatus] = {100: DealStatus.WON, 0: DealStatus.LOST}
+"""By the probability of a closed stage, in per cent."""
+
 ADDRESS = {"city": "city", "region": "state", "postal_code": "zip", "country": "country"}
 
 
@@ -209,7 +212,7 @@ def read_status(payload: Payload, catalog: Catalog) -> DealStatus | None:
     closed = stage.is_closed if stage else {"true": True, "false": False}.get(marks["closed"])
     if not closed:
         return DealStatus.OPEN if closed is False else None
-    return {100: DealStatus.WON, 0: DealStatus.LOST}.get(stage.probability if stage else None)  # type: ignore[arg-type]
+    return CLOSED.get(stage.probability if stage else None)
 
 
 def read_probability(payload: Payload, catalog: Catalog) -> int | None:

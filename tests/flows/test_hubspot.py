@@ -116,6 +116,14 @@ def test_scenario_8_nobody_says_when_it_was_archived(stage: Stage, user: Hubspot
     assert numbers(delta(stage, integration, "CONTACT")) == ["SUCCEEDED", 0, 0, 0, 0]
 
 
+def test_a_round_whose_place_the_crm_knows_no_more_begins_anew(stage: Stage, user: Hubspot) -> None:
+    integration = stage.run_all(10)
+    with psycopg.connect(stage.database, autocommit=True) as admin:
+        admin.execute("""update integration set rounds = '{"contacts:bin": "of-long-ago"}'""")
+    user.delete("contacts", user.key(3))
+    assert numbers(delta(stage, integration, "CONTACT")) == ["SUCCEEDED", 0, 0, 1, 0]
+
+
 # ---------------------------------------------------------------- merges
 
 
