@@ -31,6 +31,7 @@ KINDS = {
     "FULL": "Everything, from the beginning to the end; what the CRM has no more is archived.",
     "DELTA": "What has changed in the CRM, or was deleted there, since the last run.",
     "SELECTIVE": "Named records, or what a filter lets in; other records stay as they are.",
+    "REMAP": "The stored payloads anew, with the mappings as they are now: no call to the CRM.",
 }
 
 words(

@@ -43,9 +43,9 @@ WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE workspace_id = %(wor
 
 INSERT = """
 INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, scope, counts, api_calls, claim,
-  cancel_requested, trigger, triggered_by, created_at, updated_at)
+  cancel_requested, trigger, triggered_by, is_dry_run, attestation, approved, created_at, updated_at)
 VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, %(scope)s::text::jsonb, '{}', 0, 0, false,
-  %(trigger)s, %(triggered_by)s, now(), now())
+  %(trigger)s, %(triggered_by)s, false, '[]', false, now(), now())
 RETURNING *
 """
 

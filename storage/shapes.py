@@ -58,6 +58,7 @@ class SyncKind(Enum):
     FULL = "FULL"
     DELTA = "DELTA"
     SELECTIVE = "SELECTIVE"
+    REMAP = "REMAP"
 
 
 class SyncStatus(Enum):
@@ -95,3 +96,56 @@ class BudgetWindow(Enum):
     DAY = "DAY"
     SEARCH = "SEARCH"
     CONCURRENCY = "CONCURRENCY"
+
+
+class Direction(Enum):
+    """Which way the values of a mapping go: from the CRM to here, from here to the CRM, or both."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"
+    BIDIRECTIONAL = "BIDIRECTIONAL"
+
+
+class ChangeKind(Enum):
+    """What has become of a record."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    ARCHIVED = "ARCHIVED"
+    RESTORED = "RESTORED"
+    MERGED = "MERGED"
+
+
+class ChangeCause(Enum):
+    """What has changed a record."""
+
+    SYNC = "SYNC"
+    WEBHOOK = "WEBHOOK"
+    MEMBER = "MEMBER"
+    MAPPING = "MAPPING"
+
+
+class PlannedAction(Enum):
+    """What a run would do with a record."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    ARCHIVE = "ARCHIVE"
+
+
+class Evidence(Enum):
+    """COUNT: the CRM counts. ID_LIST: its ids, listed apart. SECOND_PASS: another listing in another order. The run's own
+    listing is no evidence."""
+
+    COUNT = "COUNT"
+    ID_LIST = "ID_LIST"
+    SECOND_PASS = "SECOND_PASS"  # noqa: S105 # the name of a kind, not a secret
+    NONE = "NONE"
+
+
+class Verdict(Enum):
+    """Whether everything is here."""
+
+    COMPLETE = "COMPLETE"
+    INCOMPLETE = "INCOMPLETE"
+    UNKNOWN = "UNKNOWN"

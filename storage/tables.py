@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, LargeBinary, Text, text
+from sqlalchemy import ARRAY, BigInteger, Column, Computed, DateTime, Index, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
@@ -15,7 +15,7 @@ from storage.shapes import IntegrationStatus, Plan, Role, SyncStatus
 
 MOMENT = DateTime(True)
 
-SLIPS_IN = "kind = 'SELECTIVE'"
+SLIPS_IN = "kind = 'SELECTIVE' OR kind = 'REMAP'"
 """Runs that do not wait for a longer one of their integration: their pages come between its pages."""
 
 
@@ -130,6 +130,10 @@ class SourceRecord(SQLModel, table=True):
     """`type:id` of those that are not here yet: the link is made when they come."""
     content_hash: bytes = Field(sa_type=LargeBinary)
     """Of payload and mapped values together: equal means nothing to do, even after a change of the mapping."""
+    observed_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+    """When it was first read."""
+    since: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
+    """column -> when its present value was first read, for those that have changed since."""
     remote_created_at: datetime | None = Field(default=None, sa_type=MOMENT)
     remote_updated_at: datetime | None = Field(default=None, sa_type=MOMENT)
     synced_at: datetime = Field(default_factory=now, sa_type=MOMENT)
@@ -187,6 +191,10 @@ class Workspace(SQLModel, table=True):
     handle: str | None = None
     """What whoever runs the gateway has called it: commands and sign-ins find it by that, however it is renamed."""
     plan: str = Plan.FREE.value
+    source_priority: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
+    """Integrations whose values come first, the best one first; those that are not named come after them."""
+    forgotten: int = Field(default=0, sa_type=BigInteger)
+    """The last change that is no longer kept: a cursor before it has missed something."""
     created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
 
 
@@ -253,6 +261,12 @@ class Integration(SQLModel, table=True):
     """Which records its runs take: {"contactKinds": […], "updatedSince": time, "createdSince": time}."""
     watermarks: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
     """external type -> the CRM's time up to which its changes are here; none before a FULL has ended."""
+    excluded_fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    """The CRM's fields, in its own words, of which nothing is stored."""
+    delete_guard_percent: int = 10
+    """A FULL that would archive more than this of one type's sources waits for a word."""
+    mappings_version: int = 0
+    """Raised with each change of the mappings or of the excluded fields: what was mapped before is mapped anew."""
     rounds: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     """How far DELTAs have gone through what shows no change by itself, by name; none: the next begins anew."""
     health: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
@@ -315,6 +329,13 @@ class SyncRun(SQLModel, table=True):
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     """external type -> {"fetched": …, "created": …, "updated": …, "skipped": …, "archived": …, "failed": …}"""
     api_calls: int = 0
+    is_dry_run: bool = False
+    plan: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    """What it would do, of a dry run or of one that is held: {"counts", "apiCalls", "archivePercent", "sample"}."""
+    attestation: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
+    """What was proven of each type: {"externalType", "evidence", "remoteCount", "localCount", "missing", …}."""
+    approved: bool = False
+    """Somebody has let it go on, though it archives much."""
     claim: int = 0
     """Raised each time a worker takes the run: a commit under an older claim is refused."""
     cancel_requested: bool = False

@@ -47,13 +47,24 @@ def stored(table: type[SQLModel], *omitted: str) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------- sources
 
-SOURCE = stored(tables.SourceRecord, "synced_at", "workspace_id")
+SOURCE = stored(tables.SourceRecord, "synced_at", "observed_at", "since", "workspace_id")
+DIFFERS = """
+SELECT coalesce(jsonb_object_agg(v.name, coalesce(excluded.remote_updated_at, now())), '{}') FROM (
+  SELECT e.key AS name FROM jsonb_each(excluded.mapped) e
+  WHERE e.key <> 'custom_fields' AND source_record.mapped -> e.key IS DISTINCT FROM e.value
+  UNION ALL SELECT 'custom_fields.' || e.key FROM jsonb_each(excluded.mapped -> 'custom_fields') e
+  WHERE source_record.mapped -> 'custom_fields' -> e.key IS DISTINCT FROM e.value
+) v
+"""
+"""Since when the values are as they are that a source has just changed, by the CRM's time."""
+
 UPSERT_SOURCES = f"""
-INSERT INTO source_record ({", ".join(SOURCE)}, workspace_id, synced_at)
-SELECT {", ".join(SOURCE)}, %(workspace)s::uuid, now() FROM {recordset(tables.SourceRecord, SOURCE)}
-ORDER BY external_id
+INSERT INTO source_record ({", ".join(SOURCE)}, workspace_id, synced_at, observed_at, since)
+SELECT {", ".join(SOURCE)}, %(workspace)s::uuid, now(), coalesce(remote_updated_at, remote_created_at, now()), '{{}}'
+FROM {recordset(tables.SourceRecord, SOURCE)} ORDER BY external_id
 ON CONFLICT (integration_id, external_type, external_id) DO UPDATE SET
-{", ".join(f"{name} = excluded.{name}" for name in SOURCE if name not in ("id", "record_id"))}, synced_at = now()
+{", ".join(f"{name} = excluded.{name}" for name in SOURCE if name not in ("id", "record_id"))}, synced_at = now(),
+since = source_record.since || ({DIFFERS})
 WHERE source_record.workspace_id = excluded.workspace_id
 """
 

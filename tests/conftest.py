@@ -23,7 +23,15 @@ from storage.migrate import migrate
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")  # noqa: S108 - one folder of ours in it, mode 700
 ROOM = 500_000_000
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Databases come and go here by the hundred, and each time all processes of the server have to answer, while a
+    # vacuum at work in one of them holds it up for seconds: the fewer there are, the better.
+    "autovacuum": "off",
+    "io_method": "sync",
+}
 LOCK = 1668443508
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+import storage.golden
 import storage.shared
 import storage.tables  # noqa: F401 - fills SQLModel.metadata
 from storage.errors import WrongVersion

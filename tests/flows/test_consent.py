@@ -201,11 +201,15 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
     digest = hashlib.sha256(state.encode()).digest()
     theirs, integration = uuid4(), uuid4()
     with psycopg.connect(stage.database, autocommit=True) as admin:
-        admin.execute("insert into workspace (id, name, plan, created_at) values (%s, 'B', 'FREE', now())", (theirs,))
+        admin.execute(
+            "insert into workspace (id, name, plan, source_priority, forgotten, created_at)"
+            " values (%s, 'B', 'FREE', '{}', 0, now())",
+            (theirs,),
+        )
         admin.execute(
             "insert into integration (id, workspace_id, crm, display_name, status, credential_kind, scopes, record_types,"
-            " watermarks, rounds, held_by_plan, created_at, updated_at)"
-            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', false, now(), now())",
+            " watermarks, rounds, excluded_fields, delete_guard_percent, mappings_version, held_by_plan, created_at, updated_at)"
+            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', '{}', 10, 0, false, now(), now())",
             (integration, theirs),
         )
         admin.execute(

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlmodel import SQLModel
 
+import storage.golden
 import storage.shared
 import storage.tables  # noqa: F401 - fills SQLModel's registry
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +24,9 @@ from tests.house.tables import OWNED
 
 Row = dict[str, Any]
 
+NUMBERS = itertools.count(1)
 SAMPLES: dict[str, Callable[[], Any]] = {
+    "BIGINT": lambda: next(NUMBERS),
     "BOOLEAN": lambda: False,
     "BYTEA": lambda: uuid4().bytes,
     "INTEGER": lambda: 0,
@@ -32,6 +35,7 @@ SAMPLES: dict[str, Callable[[], Any]] = {
     "TEXT[]": list,
     "TIMESTAMP WITH TIME ZONE": lambda: datetime.now(UTC),
     "UUID": uuid4,
+    "UUID[]": list,
     "VARCHAR": lambda: uuid4().hex,
 }
 

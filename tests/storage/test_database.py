@@ -22,7 +22,10 @@ from storage.migrate import migrate
 from storage.shared import RateWindow
 from storage.tables import Workspace
 
-INSERT = "insert into workspace (id, name, plan, created_at) values (%(id)s, %(name)s, 'FREE', now()) returning name"
+INSERT = (
+    "insert into workspace (id, name, plan, source_priority, forgotten, created_at)"
+    " values (%(id)s, %(name)s, 'FREE', '{}', 0, now()) returning name"
+)
 NAMES = "select name from workspace order by name"
 
 
