@@ -208,8 +208,9 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
         )
         admin.execute(
             "insert into integration (id, workspace_id, crm, display_name, status, credential_kind, scopes, record_types,"
-            " watermarks, rounds, excluded_fields, delete_guard_percent, mappings_version, held_by_plan, created_at, updated_at)"
-            " values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', '{}', 10, 0, false, now(), now())",
+            " watermarks, rounds, excluded_fields, delete_guard_percent, mappings_version, held_by_plan, created_at,"
+            " updated_at) values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', '{}', 10, 0, false,"
+            " now(), now())",
             (integration, theirs),
         )
         admin.execute(
