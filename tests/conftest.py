@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -119,12 +119,14 @@ def copy_database(server: Embedded, template: str) -> Iterator[str]:
     try:
         yield server.url(name)
     finally:
-        with _admin(server) as admin:
+        # The whole server is removed in the end: a database that cannot be dropped for now holds no test up.
+        with _admin(server) as admin, suppress(psycopg.errors.QueryCanceled):
             admin.execute(sql.SQL("drop database {} with (force)").format(made))
 
 
 def _admin(server: Embedded) -> psycopg.Connection:
-    return psycopg.connect(server.url(), autocommit=True)
+    """For what takes a moment: a server in which processes do not answer is an error, and nothing to wait for."""
+    return psycopg.connect(server.url(), autocommit=True, options="-c statement_timeout=60s")
 
 
 def _home() -> Path:
