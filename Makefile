@@ -29,7 +29,7 @@ bench: development ## measure, and print the figures
 	$(PYTHON) -m bench
 
 soak: development ## the long tests: the same code, larger seeds
-	$(PYTHON) -m pytest -o faulthandler_timeout=1800 tests/soak
+	$(PYTHON) -m pytest --timeout 1800 tests/soak
 
 audit: development graphiql ## GraphQL over HTTP, and GraphiQL in a browser; needs Node.js and Chromium
 	@cd audit && npm ci --silent --ignore-scripts

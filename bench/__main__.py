@@ -1,4 +1,4 @@
-"""`make bench`: syncs beside dlt and at rate limits, what a DELTA and what limits cost, what others notice of attacks."""
+"""`make bench`: syncs beside dlt and at rate limits, remaps, what DELTAs and limits cost, what others notice of attacks."""
 
 import argparse
 import json
@@ -15,12 +15,13 @@ from bench.changes import measure_delta, measure_full
 from bench.full import measure_peer, measure_sync
 from bench.limits import measure_limits
 from bench.pace import measure_changes, measure_pace
+from bench.remap import measure_remap
 from bench.vendors import MANY, VENDORS, Vendor
 from storage.embedded import Embedded
 from tests.stage import Sandbox, gateway, sandbox
 
 FEW = 5_000
-PARTS = ["sync", "peer", "limit", "changes", "cost", "abuse"]
+PARTS = ["sync", "peer", "limit", "remap", "changes", "cost", "abuse"]
 
 
 def fresh(server: Embedded, name: str) -> str:
@@ -67,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="part of it; repeat for more")
     names = [vendor.name for vendor in VENDORS]
-    parser.add_argument("--crm", choices=names, action="append", help="of sync, peer and limit; repeat for more")
+    parser.add_argument("--crm", choices=names, action="append", help="of sync, peer, limit and remap; repeat for more")
     given = parser.parse_args()
     what, crms = given.only or PARTS, given.crm or names
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
@@ -77,6 +78,9 @@ def main() -> None:
                 compare(what, vendor, home, server, crm.of(vendor.name))
                 if "limit" in what:
                     keep_limits(vendor, home, server, crm.of(vendor.name))
+                if "remap" in what:
+                    with gateway(home, fresh(server, "remap"), crm) as address:
+                        tell(crm=vendor.name, remap=measure_remap(crm.of(vendor.name), address))
             if "changes" in what:
                 with gateway(home, fresh(server, "first"), crm) as address:
                     tell(full=measure_full(crm, address))

@@ -1,27 +1,31 @@
 """What mappings look up beside the records: read as types turn up, each list once, side by side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from connectors.client import Client, together
 from connectors.declaration import ExternalType
 from connectors.errors import Missing, Unsupported
-from connectors.facts import Catalog, Payload
+from connectors.facts import Catalog, Field, Payload, Pipeline, Stage
 from connectors.once import Once
 from connectors.reading import Listing, Source
 
 T = TypeVar("T")
+Keep: TypeAlias = Callable[[ExternalType, Catalog], Awaitable[None]]
 
 
 class Catalogs:
     """The catalogs of one account for as long as a run lasts. `close` it at the end."""
 
-    def __init__(self, client: Client, region: str | None) -> None:
+    def __init__(self, client: Client, region: str | None, keep: Keep | None = None) -> None:
+        """`keep` is told of each catalog that was read."""
         self.client = client
         self.region = region
         """ISO country of phone numbers without one."""
+        self._keep = keep
         self._once = Once()
 
     def start(self, external: ExternalType) -> None:
@@ -51,13 +55,16 @@ class Catalogs:
             self._load(connector.pipelines) if "pipelines" in external.needs else _nothing(),
             *(self._load(source) for source in words.values()),
         )
-        return Catalog(
+        catalog = Catalog(
             fields={external.name: named},
             pipelines=pipelines,
             words=dict(zip(words, told, strict=True)),
             region=self.region,
             account_url=self.client.wire.account_url,
         )
+        if self._keep:
+            await self._keep(external, catalog)
+        return catalog
 
     async def _load(self, source: Source[T]) -> T:
         return source.read(*await together(*(self._rows(listing) for listing in source.listings)))
@@ -83,3 +90,31 @@ async def read_catalog(client: Client, external: ExternalType, region: str | Non
         return await catalogs.of(external)
     finally:
         await catalogs.close()
+
+
+# ---------------------------------------------------------------- kept for later
+
+
+def pack_catalog(external: ExternalType, catalog: Catalog) -> dict[str, Any]:
+    """What a type's catalog has of the account, as JSON."""
+    return {
+        "fields": [asdict(field) for field in catalog.fields.get(external.name, ())],
+        "pipelines": [asdict(pipeline) for pipeline in catalog.pipelines],
+        "words": {name: dict(told) for name, told in catalog.words.items()},
+        "account_url": catalog.account_url,
+    }
+
+
+def unpack_catalog(external: ExternalType, packed: Mapping[str, Any], region: str | None) -> Catalog:
+    """The catalog that `pack_catalog` was given; phone numbers are read as the settings have it now."""
+    fields = [Field(**{**one, "options": tuple(map(tuple, one["options"]))}) for one in packed["fields"]]
+    pipelines = [
+        Pipeline(**{**one, "stages": tuple(Stage(**each) for each in one["stages"])}) for one in packed["pipelines"]
+    ]
+    return Catalog(
+        fields={external.name: fields},
+        pipelines=pipelines,
+        words=packed["words"],
+        region=region,
+        account_url=packed["account_url"],
+    )

@@ -1,18 +1,25 @@
 """What a connector says of its CRM: frozen values, which the shared client and the sync execute."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from connectors.errors import CrmError
 from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, User
-from connectors.reading import Api, Finds, Listing, Lists, Lookup, Paging, Reads, Source
-from storage.shapes import BudgetWindow, CredentialKind, RecordType
+from connectors.families import Family
+from connectors.reading import Api, Counts, Finds, Listing, Lists, Lookup, Paging, Reads, Source
+from storage.shapes import BudgetWindow, CredentialKind, Evidence, RecordType
 
 Convert: TypeAlias = Callable[[Payload, Catalog], Any]
 Complete: TypeAlias = Callable[[Api, Sequence[Payload]], Awaitable[Sequence[Payload]]]
+ReadField: TypeAlias = Callable[[Payload, Catalog, str], Any]
 Trace: TypeAlias = Callable[[Api, Sequence[str]], Awaitable[Mapping[str, Payload]]]
+
+
+def read_plainly(payload: Payload, _: Catalog, name: str) -> Any:
+    """What a payload has by that name."""
+    return payload.get(name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +36,16 @@ class ExternalType:
     """The path of the id in a payload."""
     mapping: Mapping[str, str | Convert]
     """column of the unified record -> a path into the payload, or a small named function."""
+    read: ReadField = read_plainly
+    """The value of a field by the name that the CRM's list of fields has for it, as its type has it in JSON."""
+    places: Callable[[str], Collection[str]] = lambda _: ()
+    """The paths at which `read` looks for a field, where they are few; none: it may look at anything."""
+    keys: Callable[[str], Collection[str]] = lambda name: (name,)
+    """Under which keys payloads have a field, with its parts."""
+    holders: tuple[str, ...] = ()
+    """Objects in a payload that hold what the mapping looks at."""
+    telling: Mapping[str, str] = field(default_factory=dict)
+    """column -> the CRM's field that its value is of, where a function looks at another one before."""
     references: Mapping[str, Convert]
     """relation -> a function that names the CRM's records it points at, as References."""
     created: str | None = None
@@ -54,12 +71,23 @@ class ExternalType:
     more. From DELTA to DELTA all records are gone through."""
     bin: Listing | None = None
     """The list of its deleted records, where that knows no time: gone through as well."""
+    counts: Counts | None = None
+    """How the CRM counts its records apart from the lists: what proves that the lists have shown all."""
+    second: tuple[Lists, ...] = ()
+    """The listings in another order, for a CRM that does not count: what they have left out shows there."""
     merged: Convert | None = None
     """The ids of the records of its type that have been merged into it."""
     needs: tuple[str, ...] = ()
     """What its mapping looks up beside the fields of its type: `pipelines`, or one of the connector's words."""
     promotes: bool = False
     """A deal of this type makes a CONTACT of the people who take part, where a person alone is a LEAD."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """By what it is known that nothing is missing."""
+        if self.counts:
+            return Evidence.COUNT
+        return Evidence.SECOND_PASS if self.second else Evidence.NONE
 
     @property
     def reads_many(self) -> bool:
@@ -190,11 +218,15 @@ class Connector:
     pipelines: Source[tuple[Pipeline, ...]]
     fields: Mapping[str, Source[tuple[Field, ...]]]
     """By external type."""
+    families: Mapping[str, Family] = field(default_factory=dict)
+    """By the CRM's word for a field's type: what such a field holds."""
     words: Mapping[str, Source[Mapping[str, str]]]
     types: tuple[ExternalType, ...]
     """In the order in which a FULL reads them: a relation's target comes first."""
     removals: Removals | None = None
     """Where deletions are named that the types' own lists of changes do not show."""
+    needed: frozenset[str] = frozenset()
+    """Fields, beside the paths of ids and times, that nobody can exclude: what a record is, and what became of it."""
     overlap: int = 600
     """Seconds that a DELTA looks back behind the newest change it has seen: a change can be shown later than it is dated."""
 

@@ -118,3 +118,5 @@ class Mapped:
     is_deleted: bool = False
     merged: Sequence[str] = ()
     """The ids of records of its type that have become part of it."""
+    version: int = 0
+    """Of the mappings that it was made by."""

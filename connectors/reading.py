@@ -148,6 +148,20 @@ class Listing:
         return since.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class Counts(Protocol):
+    """A way to count the records of a type apart from their lists, and to name those that were counted."""
+
+    @property
+    def path(self) -> str:
+        """Where it is asked."""
+
+    async def count(self, api: Api) -> int:
+        """How many there are."""
+
+    async def page(self, api: Api, cursor: Any | None) -> Page:
+        """Some of them in the order of their ids, without most of what they have."""
+
+
 class Reads(Protocol):
     """A way to read records by their ids."""
 

@@ -23,12 +23,12 @@ class Shape(BaseModel):
 
 
 @cache
-def shape_of(record_type: RecordType) -> type[Shape]:
-    """The shape of a record: its columns without ours and without the keys of relations."""
+def shape_of(record_type: RecordType, only: frozenset[str] | None = None) -> type[Shape]:
+    """The shape of a record, or of some columns of it: its columns without ours and without the keys of relations."""
     record = BY_TYPE[record_type]
     keys = {relation.key for relation in declared(record, Relation).values() if not relation.many}
     left = set(columns(record)) - OURS - APART - keys
-    made: dict[str, Any] = {name: _typed(record, name) for name in columns(record) if name in left}
+    made: dict[str, Any] = {name: _typed(record, name) for name in columns(record) if name in left & (only or left)}
     return create_model(f"{record.__name__}Shape", __base__=Shape, **made)
 
 

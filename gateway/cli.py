@@ -11,9 +11,12 @@ import typer
 
 from gateway import admin, progress, rotation, serve
 from gateway.db import app as db
+from gateway.links import clear_links_command
+from gateway.mappings import mappings
 from gateway.process import open_database
 from gateway.settings import Settings
 from gateway.start import prepare
+from gateway.stats import stats_command
 from gateway.trouble import StartError
 from resolvers.errors import Refused
 from schema.build import print_sdl
@@ -31,7 +34,10 @@ app = typer.Typer(
 )
 app.add_typer(admin.workspaces, name="workspaces")
 app.add_typer(admin.keys, name="keys")
+app.add_typer(mappings, name="mappings")
 app.add_typer(db, name="db")
+app.command("stats")(stats_command)
+app.command("clear-links")(clear_links_command)
 
 Host = Annotated[str | None, typer.Option(help="Stands in for HOST.", show_default="127.0.0.1")]
 Works = Annotated[bool, typer.Option("--worker/--no-worker", help="Whether this process carries out jobs too.")]

@@ -38,6 +38,7 @@ from sync.credentials import Vault
 from sync.jobs import Jobs, Task
 from sync.leaving import Leaver
 from sync.observer import Nobody, Observer
+from sync.ranking import Ranker
 from sync.worker import Worker
 
 DEMO: Final = UUID("00000000-0000-4000-8000-00000000de30")
@@ -104,8 +105,12 @@ async def open_process(
         observer = watch or Nobody()
         services = await make_services(settings, database, hub, jobs, stack, observer)
         worker = Worker(database, jobs, services.clients, observer)
-        leaver = Leaver(database)
-        jobs.handle(sync=Task(worker.run_sync, worker.fail), leave=Task(leaver.take_away, leaver.fail))
+        leaver, ranker = Leaver(database), Ranker(database)
+        jobs.handle(
+            sync=Task(worker.run_sync, worker.fail),
+            leave=Task(leaver.take_away, leaver.fail),
+            rank=Task(ranker.settle_all, ranker.fail),
+        )
         stack.push_async_callback(jobs.close)
         await jobs.open()
         calm_collector()

@@ -22,7 +22,7 @@ from storage.identifiers import uuid7
 from storage.shapes import CredentialKind, IntegrationStatus
 from storage.shared import OauthGrant
 from storage.tables import Integration
-from sync.loop import DISCONNECTED
+from sync.trouble import DISCONNECTED
 
 log = logging.getLogger(__name__)
 

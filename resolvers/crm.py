@@ -9,6 +9,7 @@ from uuid import UUID
 
 from connectors.catalogs import read_catalog
 from connectors.errors import CrmError, Unmappable
+from connectors.excluding import strip_payload
 from connectors.facts import Field, Payload, Pipeline, Stage
 from connectors.mapping import map_record
 from connectors.registry import CONNECTORS
@@ -21,6 +22,7 @@ from storage.records import now
 from storage.shapes import BudgetWindow
 from storage.tables import CrmUser, Integration, SourceRecord
 from sync.clients import Clients
+from sync.mappings import read_overrides
 from sync.pages import Gone, Writer
 
 TTL = 300.0
@@ -155,10 +157,13 @@ class Payloads:
         if not missing:
             return
         client = await self.clients.open(integration)
-        read = await client.read(CONNECTORS[integration.crm].type(external_type), missing)
+        external = CONNECTORS[integration.crm].type(external_type)
+        read = await client.read(external, missing)
         at = now().timestamp()
         for external_id in missing:
             payload = read.get(external_id)
+            if payload is not None:
+                payload = strip_payload(external, payload, frozenset(integration.excluded_fields))
             group[external_id].payload.set_result(payload)
             await self.cache.set(keys[external_id], {"at": at, "payload": payload}, TTL)
 
@@ -176,9 +181,11 @@ async def read_payload(context: Context, source: SourceRecord, max_staleness: in
         return source.payload
     payloads = context.services.payloads
     try:
-        return await payloads.read(integration, source.external_type, source.external_id, max_staleness)
+        found = await payloads.read(integration, source.external_type, source.external_id, max_staleness)
     except CrmError as error:
         raise failed(error) from error
+    external = CONNECTORS[integration.crm].type(source.external_type)
+    return None if found is None else strip_payload(external, found, frozenset(integration.excluded_fields))
 
 
 def is_stale(source: SourceRecord, max_staleness: int) -> bool:
@@ -210,7 +217,8 @@ async def _refresh(
         client = await context.services.clients.open(integration)
         catalog = await read_catalog(client, external, context.services.clients.region)
         found: Mapping[str, Payload] = await client.read(external, list(ids))
-        mapped = [map_record(external, payload, catalog) for payload in found.values()]
+        overrides = await read_overrides(context.database, integration)
+        mapped = [map_record(external, payload, catalog, overrides) for payload in found.values()]
     except CrmError as error:
         raise failed(error) from error
     except Unmappable as error:

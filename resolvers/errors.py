@@ -31,6 +31,7 @@ class ErrorCode(Enum):
     CRM_UNAVAILABLE = "CRM_UNAVAILABLE"
     CRM_QUOTA = "CRM_QUOTA"
     CRM_REAUTHORIZE = "CRM_REAUTHORIZE"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
     INTERNAL = "INTERNAL"
 
 
@@ -47,6 +48,7 @@ class UserErrorCode(Enum):
     ACCOUNT_MISMATCH = "ACCOUNT_MISMATCH"
     NOT_ACTIVE = "NOT_ACTIVE"
     ALREADY_ENDED = "ALREADY_ENDED"
+    RUN_UNDER_WAY = "RUN_UNDER_WAY"
     ALREADY_MEMBER = "ALREADY_MEMBER"
     PLAN_INSUFFICIENT = "PLAN_INSUFFICIENT"
 
@@ -65,6 +67,10 @@ class ConsentCode(Enum):
 
 class BadInput(Exception):
     """An argument that can mean nothing: a sentence that says what would."""
+
+
+class CursorExpired(Exception):
+    """What comes after the cursor is kept no more, so that going on there would miss something."""
 
 
 class Unauthenticated(Exception):

@@ -123,7 +123,8 @@ async def wake(context: Context, session: AsyncSession, integration: UUID) -> No
 
 
 async def update_integration(context: Context, *, integration_id: UUID, **changes: Any) -> Integration:
-    """Changes what is given: `display_name`, `record_types`, `filter`. Only the filter can be without a value."""
+    """Changes what is given: `display_name`, `record_types`, `filter`, `delete_guard_percent`. Only the filter can be
+    without a value."""
     integration = await require_integration(context, integration_id)
     values: dict[str, Any] = {}
     if "display_name" in changes:
@@ -131,6 +132,8 @@ async def update_integration(context: Context, *, integration_id: UUID, **change
     if "record_types" in changes:
         types = check_types(integration, changes["record_types"] or ())
         values["record_types"] = [type_.value for type_ in types]
+    if "delete_guard_percent" in changes:
+        values["delete_guard_percent"] = check_percent(changes["delete_guard_percent"])
     if "filter" in changes and changes["filter"] != integration.filter:
         # What another filter lets in may have changed long ago: the next run is a FULL.
         values |= {"filter": changes["filter"], "watermarks": {}}
@@ -215,6 +218,13 @@ def require_name(name: str, field: Sequence[str] = ("displayName",)) -> str:
     if not cleaned or len(cleaned) > LONGEST_NAME:
         raise Refused(UserErrorCode.BAD_INPUT, f"A name has 1 to {LONGEST_NAME} characters.", field)
     return cleaned
+
+
+def check_percent(given: int | None) -> int:
+    """A part in per cent. Raises Refused."""
+    if given is None or not 0 <= given <= 100:
+        raise Refused(UserErrorCode.BAD_INPUT, "`deleteGuardPercent` is 0 to 100.", ("deleteGuardPercent",))
+    return given
 
 
 def check_types(integration: Integration, asked: Sequence[RecordType]) -> list[RecordType]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from connectors.client import Client
 from connectors.declaration import Connector, ExternalType
 from connectors.errors import CrmError, Unmappable
+from connectors.excluding import strip_payload
 from connectors.facts import Catalog, Payload, Reference
 from connectors.mapping import compile_type, map_record
 from connectors.registry import CONNECTORS
@@ -179,7 +180,9 @@ def find_id(external: ExternalType, payload: Payload) -> str:
 
 
 def make_record(integration: Integration, external: ExternalType, payload: Payload, catalog: Catalog) -> RemoteRecord:
-    """A record with what its mapping says of it; one that cannot be mapped is shown all the same."""
+    """A record, without excluded fields, and what its mapping says of it; one that has no shape is shown all the same."""
+    external_id = find_id(external, payload)
+    payload = strip_payload(external, payload, frozenset(integration.excluded_fields))
     try:
         mapped = map_record(external, payload, catalog)
         values, targets = mapped.values, mapped.refs.get("organization", ())
@@ -188,7 +191,7 @@ def make_record(integration: Integration, external: ExternalType, payload: Paylo
     return RemoteRecord(
         integration=integration,
         external_type=external.name,
-        external_id=find_id(external, payload),
+        external_id=external_id,
         payload=payload,
         name=next((values[column] for column in NAMES if values.get(column)), None),
         email=values.get("email"),

@@ -35,12 +35,12 @@ async def start_sync(
         run, is_new = await runs.request(
             context.database,
             session,
-            workspace=context.workspace,
             integration=integration.id,
             kind=kind,
             types=request.choose_types(integration),
             scope=request.make_scope(integration, kind),
             asked_by=(trigger or usual, context.caller.member_id),
+            dry=request.dry_run,
         )
         if is_new:
             await context.services.jobs.defer_sync(session, run)
@@ -62,6 +62,20 @@ async def cancel_sync(context: Context, run_id: UUID) -> SyncRun:
                 if follower.status == SyncStatus.QUEUED.value:
                     await context.services.jobs.defer_sync(session, follower)
         return cancelled
+
+
+async def approve_sync(context: Context, run_id: UUID) -> SyncRun:
+    """Lets a held run archive what it waits with."""
+    async with context.database.session(context.workspace) as session:
+        run = await runs.find(context.database, session, run_id)
+        if run is None:
+            raise Unknown("sync run", "syncRunId")
+        approved = await runs.approve(context.database, session, run_id)
+        if approved is None:
+            message = f"Only a run that is HELD can be approved: this one is {run.status}."
+            raise Refused(UserErrorCode.BAD_INPUT, message, ("syncRunId",), {"status": run.status})
+        await context.services.jobs.defer_sync(session, approved)
+        return approved
 
 
 async def get_run(context: Context, id: UUID) -> SyncRun | None:

@@ -30,6 +30,8 @@ class Request:
     filter: Mapping[str, Any] | None = None
     """As `store_filter` gives it."""
     limit: int | None = None
+    dry_run: bool = False
+    """Only what would change is wanted."""
 
     def choose_kind(self, integration: Integration) -> SyncKind:
         """What was asked for. Else named records make it SELECTIVE; DELTA where a FULL has ended; FULL."""

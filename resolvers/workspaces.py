@@ -1,5 +1,6 @@
 """Workspaces: made, found and put on a plan by whoever runs the gateway; named by their admins."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -7,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from resolvers.callers import digest_handle, read_workspace
 from resolvers.context import Context
-from resolvers.errors import Refused, UserErrorCode
+from resolvers.errors import Refused, Unknown, UserErrorCode
 from resolvers.integrations import require_name, wake
 from storage import integrations, workspaces
 from storage.database import Database
@@ -16,11 +17,36 @@ from storage.shapes import IntegrationStatus, Plan
 from storage.tables import Integration, Workspace
 
 
-async def rename_workspace(context: Context, name: str) -> Workspace:
-    """Its name, as people see it; commands and sign-ins go on to find it by what it was first called."""
-    name = require_name(name, ("name",))
+async def update_workspace(
+    context: Context, *, name: str | None = None, priority: Sequence[UUID] | None = None
+) -> Workspace:
+    """Its name, as people see it, and the integrations whose values come first; what is None stays. Raises Refused, Unknown.
+
+    Commands and sign-ins go on to find it by what it was first called. The records that are here follow the priority soon.
+    """
+    name = None if name is None else require_name(name, ("name",))
     async with context.database.session(context.workspace) as session:
-        return await workspaces.change(context.database, session, context.workspace, name=name)
+        changed = await workspaces.change(context.database, session, context.workspace, name=name)
+        if priority is not None:
+            ids = await _choose(session, priority)
+            if ids != changed.source_priority:
+                changed = await workspaces.set_priority(context.database, session, ids)
+                await context.services.jobs.defer_rank(session, context.workspace)
+    return changed
+
+
+async def _choose(session: AsyncSession, priority: Sequence[UUID]) -> list[UUID]:
+    """The integrations that these ids lead to. Raises Refused, Unknown."""
+    chosen: list[UUID] = []
+    for each in priority:
+        integration = await integrations.find(session, each)
+        if integration is None:
+            raise Unknown("integration", "sourcePriority")
+        if integration.id in chosen:
+            message = f"{integration.display_name} is named twice: an integration has one place."
+            raise Refused(UserErrorCode.BAD_INPUT, message, ("sourcePriority",))
+        chosen.append(integration.id)
+    return chosen
 
 
 # ---------------------------------------------------------------- by whoever runs the gateway

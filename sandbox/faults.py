@@ -78,7 +78,7 @@ FAULTS = {
     "withoutScopes": Fault('scopes that new access tokens lack: ["leads:full"]', is_names),
     "timeoutAfterCommit": Fault("the next n creates", is_count),
     "listEndsEarly": Fault("0 to 1: the part of a list that is shown", is_part),
-    "emptyPage": Fault("n: the n-th page", is_positive),
+    "emptyPage": Fault("n: the n-th page, whose rows a list in its default order shows nowhere else", is_positive),
     "dropFromLists": Fault("so many of 10,000 records", is_count),
     "lateCommits": Fault("so many records of each type", is_count),
     "editWhilePaging": Fault("so many records between two pages", is_count),
@@ -159,12 +159,13 @@ class Faults:
         quota = self.get("dailyQuota")
         return None if quota is None else max(0, quota - self.served)
 
-    def empties(self, listing: str, *, first: bool) -> bool:
-        """Whether this page of a list that counts by offset is to be empty.
+    def empties(self, listing: str, *, first: bool, swallows: bool = False) -> bool:
+        """Whether this page of a list is to be empty, where the place that is asked for does not number its page.
 
-        An emptied first page is asked for again at the same offset; the count then goes on instead of starting over.
+        A list in its default order swallows the rows of the page; any other shows them on the next one. An emptied first
+        page of such a list is asked for again at the same place; the count then goes on instead of starting over.
         """
         emptied = self.get("emptyPage")
         page = self.pages.get(listing, 0)
-        self.pages[listing] = 1 if first and page != emptied else page + 1
+        self.pages[listing] = 1 if first and (swallows or page != emptied) else page + 1
         return emptied is not None and self.pages[listing] == emptied

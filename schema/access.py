@@ -1,14 +1,15 @@
 """Who may come in, and as what: the mutations of the workspace, its members and its keys."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 
 from resolvers.errors import Refused, UserErrorCode
 from resolvers.keys import create_key, revoke_key
 from resolvers.members import invite_member, remove_member, update_member
-from resolvers.records import get_row
-from resolvers.workspaces import rename_workspace
+from resolvers.workspaces import update_workspace
 from schema.field import Info, mutation
 from schema.ids import require_key
 from schema.inputs import (
@@ -27,18 +28,26 @@ from schema.payloads import (
     WorkspacePayload,
     answer,
 )
-from schema.tenancy import ApiKey, Member, Workspace
+from schema.tenancy import ApiKey, Member
+from schema.workspace import Workspace
 from storage.shapes import Role
 
 ABOUT = strawberry.argument(description="What is asked for.")
 
 
-async def _rename(info: Info, input: UpdateWorkspaceInput) -> WorkspacePayload:
-    if input.name is None:
-        row = await get_row(info.context, "Workspace", info.context.workspace)
-    else:
-        row = await rename_workspace(info.context, input.name.value or "")
-    return WorkspacePayload(workspace=Workspace.of(row))
+async def _update_workspace(info: Info, input: UpdateWorkspaceInput) -> WorkspacePayload:
+    given: dict[str, Any] = {"name": input.name.value or ""} if input.name else {}
+    if input.source_priority:
+        given["priority"] = read_priority(input.source_priority.value)
+    return WorkspacePayload(workspace=Workspace.of(await update_workspace(info.context, **given)))
+
+
+def read_priority(ids: Sequence[str] | None) -> list[UUID]:
+    """The keys of the integrations. Raises Refused, Unknown."""
+    if ids is None:
+        message = "The priority is a list of integrations; an empty one is none: the newest value counts."
+        raise Refused(UserErrorCode.BAD_INPUT, message, ("sourcePriority",))
+    return [require_key(each, "Integration", "integration", "sourcePriority") for each in ids]
 
 
 async def _invite(info: Info, input: InviteMemberInput) -> InviteMemberPayload:
@@ -72,9 +81,9 @@ async def _revoke_key(info: Info, input: ApiKeyIdInput) -> ApiKeyPayload:
 
 @strawberry.type(description="What admins do about who may come in.")
 class AccessMutation:
-    @mutation("Changes the workspace's name.", role=Role.ADMIN)
+    @mutation("Changes what is given; what is absent stays as it is.", role=Role.ADMIN)
     async def update_workspace(self, info: Info, input: Annotated[UpdateWorkspaceInput, ABOUT]) -> WorkspacePayload:
-        return await answer(info, WorkspacePayload, _rename(info, input))
+        return await answer(info, WorkspacePayload, _update_workspace(info, input))
 
     @mutation("Invites a person, or gives a new link to one who has not come in yet.", role=Role.ADMIN)
     async def invite_member(self, info: Info, input: Annotated[InviteMemberInput, ABOUT]) -> InviteMemberPayload:

@@ -18,7 +18,16 @@ from strawberry.types.field import StrawberryField
 from connectors.registry import Crm
 from resolvers.records import get_related, list_related
 from schema.field import Info, field, shown, words
-from schema.filters import Archived, DateFilter, DateTimeFilter, DecimalFilter, IntFilter, OrderDirection, StringFilter
+from schema.filters import (
+    Archived,
+    CustomFieldFilter,
+    DateFilter,
+    DateTimeFilter,
+    DecimalFilter,
+    IntFilter,
+    OrderDirection,
+    StringFilter,
+)
 from schema.paging import NODES, Listing, Row
 from storage.declare import Column, Group, Relation, columns, declared
 from storage.listing import Window
@@ -54,6 +63,7 @@ ABOUT = {
     "contact_id": "One of these contacts takes part.",
     "organization_id": "One of these organizations.",
     "deal_id": "One of these deals.",
+    "custom_fields": "The values of custom fields; all must hold.",
     "amount": "The amount, in whatever currency.",
     "currency": "The code of the amount's currency.",
 }
@@ -180,6 +190,8 @@ def _filter_type(type_: Any, *, several: bool) -> Any:
         return GenericAlias(list, Crm)
     if type_ is UUID:
         return GenericAlias(list, strawberry.ID)
+    if type_ is dict:
+        return GenericAlias(list, CustomFieldFilter)
     return GenericAlias(list, type_) if issubclass(type_, Enum) else type_
 
 

@@ -8,14 +8,20 @@ from schema.field import words
 from storage.records import ActivityKind, ContactKind, DealStatus
 from storage.shapes import (
     BudgetWindow,
+    ChangeCause,
+    ChangeKind,
     CredentialKind,
+    Direction,
+    Evidence,
     IntegrationStatus,
     Plan,
+    PlannedAction,
     RecordType,
     Role,
     SyncKind,
     SyncStatus,
     SyncTrigger,
+    Verdict,
 )
 
 
@@ -167,5 +173,70 @@ words(
         "BUSINESS": "For a small company.",
         "TEAMS": "For several teams.",
         "ENTERPRISE": "For a large company.",
+    },
+)
+words(
+    ChangeKind,
+    "ChangeKind",
+    str(ChangeKind.__doc__),
+    {
+        "CREATED": "It is new here.",
+        "UPDATED": "Some of its fields have other values.",
+        "ARCHIVED": "Its last source was deleted, or it was archived here.",
+        "RESTORED": "It is live again.",
+        "MERGED": "It has become part of another one: its id leads there.",
+    },
+)
+words(
+    ChangeCause,
+    "ChangeCause",
+    str(ChangeCause.__doc__),
+    {
+        "SYNC": "A run that a person, a program or a schedule has asked for.",
+        "WEBHOOK": "A run that the CRM has asked for.",
+        "MEMBER": "A person, or a program with an API key.",
+        "MAPPING": "Another mapping of the CRM's fields.",
+    },
+)
+words(
+    PlannedAction,
+    "PlannedAction",
+    str(PlannedAction.__doc__),
+    {
+        "CREATE": "A record that is new here.",
+        "UPDATE": "Other values.",
+        "ARCHIVE": "`archivedAt` is set; the values stay.",
+    },
+)
+words(
+    Evidence,
+    "AttestationEvidence",
+    "COUNT: the CRM counts. ID_LIST: its ids, listed apart. SECOND_PASS: another listing in another order. The run's own"
+    " listing is no evidence.",
+    {
+        "COUNT": "The CRM counts its records apart from its lists.",
+        "ID_LIST": "The CRM lists the ids apart from the records.",
+        "SECOND_PASS": "The lists, read once more in another order.",
+        "NONE": "There is nothing to hold it against.",
+    },
+)
+words(
+    Verdict,
+    "AttestationVerdict",
+    str(Verdict.__doc__),
+    {
+        "COMPLETE": "Everything is here.",
+        "INCOMPLETE": "The lists have left something out.",
+        "UNKNOWN": "That cannot be told.",
+    },
+)
+words(
+    Direction,
+    "Direction",
+    "Which way the values of a mapping go.",
+    {
+        "INBOUND": "From the CRM to here.",
+        "OUTBOUND": "From here to the CRM.",
+        "BIDIRECTIONAL": "Both ways.",
     },
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from resolvers.errors import BadInput, CrmFailed, ErrorCode, Forbidden, Refused
+from resolvers.errors import BadInput, CrmFailed, CursorExpired, ErrorCode, Forbidden, Refused
 from storage.listing import InvalidQuery, clean
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,9 @@ def code_error(error: GraphQLError, operation: str | None) -> GraphQLError:
     if cause is None:
         return error if "code" in (error.extensions or {}) else copy(error, error.message, ErrorCode.BAD_INPUT)
     match cause:
-        case BadInput() | InvalidQuery():
-            return copy(error, str(cause), ErrorCode.BAD_INPUT)
+        case BadInput() | InvalidQuery() | CursorExpired():
+            expired = isinstance(cause, CursorExpired)
+            return copy(error, str(cause), ErrorCode.CURSOR_EXPIRED if expired else ErrorCode.BAD_INPUT)
         case Forbidden():
             return copy(error, cause.message, ErrorCode.FORBIDDEN, **cause.details)
         case CrmFailed():

@@ -95,3 +95,16 @@ class DateTimeFilter:
     lt: datetime | None = strawberry.field(description="Is before this.")
     lte: datetime | None = strawberry.field(description="Is this or before it.")
     is_null: bool | None = strawberry.field(description=NULL)
+
+
+@strawberry.input(description="One comparison; `path` as in customFields.")
+class CustomFieldFilter:
+    path: str = strawberry.field(
+        description="The field's name there; of a value with parts, one of them behind a dot: Budget.amount."
+    )
+    text: StringFilter | None = strawberry.field(description="The text, or one of the texts in a list.")
+    number: DecimalFilter | None = strawberry.field(description="The number; what is no number counts as none.")
+    date: DateTimeFilter | None = strawberry.field(
+        description="The moment, or the day, which is its midnight in UTC; what is neither counts as none."
+    )
+    bool_: bool | None = strawberry.field(name="bool", description="Is true, or is false.")

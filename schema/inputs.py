@@ -64,6 +64,13 @@ class UpdateIntegrationInput:
     filter: strawberry.Maybe[SyncFilter | None] = strawberry.field(
         description="Which records every run takes; null for all. What is here stays here."
     )
+    excluded_fields: strawberry.Maybe[list[str] | None] = strawberry.field(
+        description="The CRM's fields, as its API calls them, of which nothing is stored: what is here of them is taken out."
+        " One that is left out of the list again comes back with the next FULL run. Ids and times cannot be excluded."
+    )
+    delete_guard_percent: strawberry.Maybe[int | None] = strawberry.field(
+        description="How many per cent of a type's records a FULL run may archive without a word, 0 to 100; not null."
+    )
 
 
 @strawberry.input(description="What is to be synced.")
@@ -78,6 +85,10 @@ class SyncInput:
         description="Which records, this time: what it says counts more than the integration's own filter."
     )
     limit: int | None = strawberry.field(description="Stop after so many records of each type: a trial.")
+    dry_run: bool = strawberry.field(
+        description="Compute what would be created, updated and archived, and write nothing: see the run's `plan`.",
+        default=False,
+    )
 
 
 @strawberry.input(
@@ -91,6 +102,10 @@ class DeleteIntegrationInput:
 @strawberry.input(description="What is to be changed; what is absent stays as it is.")
 class UpdateWorkspaceInput:
     name: strawberry.Maybe[str | None] = strawberry.field(description="What people call it; not null.")
+    source_priority: strawberry.Maybe[list[strawberry.ID] | None] = strawberry.field(
+        description="Between CRMs: the integrations whose values come first, the best one first, others after them; not"
+        " null. The records that are here follow within a short time."
+    )
 
 
 @strawberry.input(description="Who is invited.")

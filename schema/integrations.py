@@ -10,6 +10,7 @@ from connectors.registry import CONNECTORS, Crm
 from resolvers.crm import list_budgets, list_fields, list_pipelines, list_users
 from resolvers.errors import BadInput
 from resolvers.integrations import get_integration, get_stats
+from resolvers.mappings import list_mappings
 from resolvers.records import get_row, list_errors, list_integration_runs
 from resolvers.runs import run_eta, run_progress
 from resolvers.scope import read_filter
@@ -18,7 +19,9 @@ from schema import enums  # noqa: F401 # the enums below get their descriptions 
 from schema.crm import CrmField, CrmType, Pipeline, RateBudget
 from schema.derive import Paged
 from schema.field import Info, field, given, shown
+from schema.mappings import FieldMapping
 from schema.paging import Listing, Row
+from schema.proof import Attestation, RecordCounts, SyncPlan
 from schema.tenancy import Member
 from storage.listing import Window
 from storage.records import ContactKind
@@ -86,6 +89,14 @@ class SyncFilterSettings:
 class IntegrationSettings:
     row: strawberry.Private[Any]
     record_types: list[RecordType] = shown("The unified types that are synced.")
+    excluded_fields: list[str] = shown(
+        "The CRM's fields, as its API calls them, of which nothing is stored or shown. One that is taken off the list comes"
+        " back with the next FULL run."
+    )
+    delete_guard_percent: int = shown(
+        "A FULL run that would archive more than this part of a type's records, in per cent, though the CRM does not name"
+        " them as deleted, is HELD; up to 10 records it archives in any case. 100: no run is held."
+    )
 
     @field("Which records every run takes; null for all.")
     def filter(self) -> SyncFilterSettings | None:
@@ -172,6 +183,16 @@ class Integration(Row):
     ) -> list[CrmField] | None:
         return [CrmField(row=row) for row in await list_fields(info.context, self.row, given(external_type))]
 
+    @field("How its fields become ours: the connector's mappings, with custom ones in their place.", size=60)
+    async def field_mappings(
+        self,
+        info: Info,
+        external_type: Annotated[
+            str | None, strawberry.argument(description="Of this type of record only, in the CRM's own word.")
+        ] = strawberry.UNSET,
+    ) -> list[FieldMapping]:
+        return [FieldMapping.of(row) for row in await list_mappings(info.context, self.row, given(external_type))]
+
     @field("What is left of the limits of the account's API.", cost=20)
     async def budget(self, info: Info) -> list[RateBudget] | None:
         return [RateBudget(row=row) for row in await list_budgets(info.context, self.row)]
@@ -202,19 +223,6 @@ class Integration(Row):
 # ---------------------------------------------------------------- sync runs
 
 
-@strawberry.type(description="What became of the records of one type in a run.")
-class RecordCounts:
-    external_type: str = strawberry.field(description="The CRM's own word.")
-    record_type: RecordType = strawberry.field(description="The unified type.")
-    fetched: int = strawberry.field(description="Read from the CRM.")
-    created: int = strawberry.field(description="New here.")
-    updated: int = strawberry.field(description="Changed here.")
-    skipped: int = strawberry.field(description="The same as before.")
-    archived: int = strawberry.field(description="Archived here, because the CRM has deleted them.")
-    failed: int = strawberry.field(description="Could not be taken over: see the run's errors.")
-    expected: int | None = strawberry.field(description="How many there should be; null while nobody knows.")
-
-
 @strawberry.type(description="One record that a run could not take over, or what stopped the run.")
 class SyncError:
     row: strawberry.Private[Any]
@@ -231,9 +239,6 @@ class SyncError:
         return cls(row=row)
 
 
-NUMBERS = ("fetched", "created", "updated", "skipped", "archived", "failed")
-
-
 def total(run: "SyncRun", name: str) -> int:
     """One of the numbers over all types."""
     return sum(counts.get(name, 0) for counts in run.row.counts.values())
@@ -244,6 +249,7 @@ class SyncRun(Row):
     kind: SyncKind = shown("What it reads.")
     status: SyncStatus = shown("How it stands.")
     record_types: list[RecordType] = shown("The unified types that it covers.")
+    is_dry_run: bool = shown("It writes nothing: see `plan`.")
     api_calls: int = shown("How many calls to the CRM it took so far.")
     message: str | None = shown("What a person should know of its state, in a sentence.")
     resumes_at: datetime | None = shown("When it goes on, while it waits for a quota.")
@@ -263,16 +269,18 @@ class SyncRun(Row):
     @field("What became of the records so far, by their type in the CRM.")
     async def counts(self, info: Info) -> list[RecordCounts]:
         integration = await find_integration(info, self.row.integration_id)
-        return [
-            RecordCounts(
-                external_type=type_.name,
-                record_type=type_.record_type,
-                expected=numbers.get("expected"),
-                **{name: numbers.get(name, 0) for name in NUMBERS},
-            )
-            for type_ in CONNECTORS[integration.row.crm].types
-            if (numbers := self.row.counts.get(type_.name)) is not None
-        ]
+        return RecordCounts.list_of(integration.row.crm, self.row.counts)
+
+    @field("What was proven of each type, of a FULL without a filter that has read to its end.", size=8)
+    def attestation(self) -> list[Attestation]:
+        return [Attestation.of(row) for row in self.row.attestation]
+
+    @field("What it would do, of a dry run that has ended or of a run that is or was held.")
+    async def plan(self, info: Info) -> SyncPlan | None:
+        if self.row.plan is None:
+            return None
+        integration = await find_integration(info, self.row.integration_id)
+        return SyncPlan(row=self.row.plan, crm=integration.row.crm, calls=self.row.api_calls)
 
     @field("How many records are new here.")
     def records_created(self) -> int:

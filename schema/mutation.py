@@ -8,13 +8,15 @@ import strawberry
 
 from resolvers.accounts import disconnect
 from resolvers.consent import connect
+from resolvers.excluding import update_settings
 from resolvers.health import check_integration
-from resolvers.integrations import pause_integration, resume_integration, update_integration
+from resolvers.integrations import pause_integration, resume_integration
 from resolvers.leaving import delete_integration
-from resolvers.runs import cancel_sync, start_sync
+from resolvers.runs import approve_sync, cancel_sync, start_sync
 from resolvers.scope import Request
-from schema.access import AccessMutation
+from resolvers.unlinking import clear_links
 from schema.field import Info, mutation
+from schema.identity import IdentityMutation
 from schema.ids import require_key
 from schema.inputs import (
     ConnectInput,
@@ -27,6 +29,7 @@ from schema.inputs import (
 )
 from schema.integrations import Integration, SyncRun
 from schema.payloads import ConnectPayload, DeleteIntegrationPayload, IntegrationPayload, SyncPayload, answer
+from schema.remaps import MappingMutation
 from storage.listing import GlobalId
 from storage.shapes import Role
 
@@ -56,11 +59,17 @@ async def _connect(info: Info, input: ConnectInput) -> ConnectPayload:
 
 async def _update(info: Info, input: UpdateIntegrationInput) -> IntegrationPayload:
     key = integration_key(input.integration_id)
-    given = {"display_name": input.display_name, "record_types": input.record_types, "filter": input.filter}
+    given = {
+        "display_name": input.display_name,
+        "record_types": input.record_types,
+        "filter": input.filter,
+        "excluded_fields": input.excluded_fields,
+        "delete_guard_percent": input.delete_guard_percent,
+    }
     changes: dict[str, Any] = {name: some.value for name, some in given.items() if some is not None}
     if isinstance(filter_ := changes.get("filter"), SyncFilter):
         changes["filter"] = filter_.stored
-    return await of_integration(update_integration(info.context, integration_id=key, **changes))
+    return await of_integration(update_settings(info.context, integration_id=key, **changes))
 
 
 async def _sync(info: Info, input: SyncInput) -> SyncPayload:
@@ -74,6 +83,7 @@ async def _sync(info: Info, input: SyncInput) -> SyncPayload:
             records=None if named is None else [(one.external_type, one.external_id) for one in named],
             filter=input.filter.stored if input.filter else None,
             limit=input.limit,
+            dry_run=input.dry_run,
         ),
     )
     return SyncPayload(sync_run=SyncRun.of(row), is_new=is_new)
@@ -82,6 +92,11 @@ async def _sync(info: Info, input: SyncInput) -> SyncPayload:
 async def _cancel(info: Info, input: SyncRunIdInput) -> SyncPayload:
     key = require_key(input.sync_run_id, "SyncRun", "sync run", "syncRunId")
     return SyncPayload(sync_run=SyncRun.of(await cancel_sync(info.context, key)), is_new=False)
+
+
+async def _approve(info: Info, input: SyncRunIdInput) -> SyncPayload:
+    key = require_key(input.sync_run_id, "SyncRun", "sync run", "syncRunId")
+    return SyncPayload(sync_run=SyncRun.of(await approve_sync(info.context, key)), is_new=False)
 
 
 async def _test(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
@@ -94,6 +109,10 @@ async def _pause(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
 
 async def _resume(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
     return await of_integration(resume_integration(info.context, integration_key(input.integration_id)))
+
+
+async def _clear(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
+    return await of_integration(clear_links(info.context, integration_key(input.integration_id)))
 
 
 async def _disconnect(info: Info, input: IntegrationIdInput) -> IntegrationPayload:
@@ -109,7 +128,7 @@ ABOUT = strawberry.argument(description="What is asked for.")
 
 
 @strawberry.type(description="What can be done. Each mutation takes one input and answers with a payload.")
-class Mutation(AccessMutation):
+class Mutation(IdentityMutation, MappingMutation):
     @mutation(
         "Connects an account of a CRM; an account that is connected already is renewed.", role=Role.ADMIN, cost=50
     )
@@ -148,6 +167,15 @@ class Mutation(AccessMutation):
         return await answer(info, IntegrationPayload, _disconnect(info, input))
 
     @mutation(
+        "Forgets which CRM record belongs to which unified record; the records stay as they are, and the next run is a FULL,"
+        " which finds people and organizations again by address, number, domain and name. Deals, activities and who has no"
+        " such key come anew beside those that stay. Refused while a run is under way.",
+        role=Role.ADMIN,
+    )
+    async def clear_links(self, info: Info, input: Annotated[IntegrationIdInput, ABOUT]) -> IntegrationPayload:
+        return await answer(info, IntegrationPayload, _clear(info, input))
+
+    @mutation(
         "Removes the integration, its credentials, sources and links; unified records that nothing else holds are archived."
         " It is gone at once; what a large one has left is taken away behind it.",
         role=Role.ADMIN,
@@ -162,6 +190,13 @@ class Mutation(AccessMutation):
     )
     async def sync(self, info: Info, input: Annotated[SyncInput, ABOUT]) -> SyncPayload:
         return await answer(info, SyncPayload, _sync(info, input))
+
+    @mutation(
+        "Lets a held run go on: it archives what it was held for, as far as nothing has shown it since.",
+        role=Role.OPERATOR,
+    )
+    async def approve_sync(self, info: Info, input: Annotated[SyncRunIdInput, ABOUT]) -> SyncPayload:
+        return await answer(info, SyncPayload, _approve(info, input))
 
     @mutation(
         "Ends it after the page under way. A held run is ended at once: its plan is dropped, nothing of it is archived.",

@@ -8,7 +8,8 @@ import strawberry
 from resolvers.errors import Refused
 from schema.field import Info
 from schema.integrations import Integration, SyncRun
-from schema.tenancy import ApiKey, Member, Workspace
+from schema.tenancy import ApiKey, Member
+from schema.workspace import Workspace
 
 WRONG = "What the user can put right; empty where the mutation was done."
 

@@ -8,22 +8,27 @@ from uuid import UUID
 import strawberry
 
 from connectors.registry import Crm
+from resolvers.changes import list_changes
 from resolvers.context import Context
 from resolvers.integrations import get_integration, list_integrations, list_platforms
 from resolvers.keys import get_key
+from resolvers.mappings import get_mapping
 from resolvers.records import get_by_source, get_row, list_records, list_runs
 from resolvers.remote import list_remote
 from resolvers.runs import get_run
 from resolvers.sources import get_fresh_record
+from schema.changes import After as AfterChange
+from schema.changes import RecordChangeConnection, Types
 from schema.crm import CrmPlatform
 from schema.derive import Paged
 from schema.field import Info, field, given
 from schema.ids import read_key
 from schema.integrations import Integration, SyncRun
 from schema.paging import NODES, Listing, Node
+from schema.remaps import MappingQuery
 from schema.remote import After, First, RemoteRecordConnection, Search
-from schema.tenancy import Viewer
 from schema.types import Activity, Contact, Deal, Organization
+from schema.workspace import Viewer
 from storage import records
 from storage.listing import GlobalId, Window
 from storage.query import Arguments
@@ -38,6 +43,7 @@ FINDERS: dict[str, Callable[[Context, UUID], Awaitable[Any]]] = {
     "Integration": get_integration,
     "SyncRun": get_run,
     "ApiKey": get_key,
+    "FieldMapping": get_mapping,
 }
 """Nodes that are no rows of records' tables."""
 
@@ -72,7 +78,7 @@ SEARCHED = (
 
 
 @strawberry.type(description="What can be read.")
-class Query:
+class Query(MappingQuery):
     @field("Who is asking.")
     def viewer(self) -> Viewer:
         return Viewer()
@@ -227,3 +233,19 @@ class Query:
             key = read_key(wanted, "Integration") or UUID(int=0)  # of nothing: another type has no runs
         found = await list_runs(info.context, integration_id=key, statuses=given(status), window=page)
         return Listing.of(found, SyncRun)
+
+    @field(
+        "All changes after the cursor, oldest first, from every CRM and from here; without a cursor, from the oldest kept."
+    )
+    async def changes(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description="How many: 1 to 250; 25 where no number is given.")
+        ] = strawberry.UNSET,
+        after: AfterChange = strawberry.UNSET,
+        record_types: Types = strawberry.UNSET,
+    ) -> RecordChangeConnection:
+        window = Window(first=given(first), after=given(after))
+        page = await list_changes(info.context, window=window, types=given(record_types))
+        return RecordChangeConnection.of(page)

@@ -1,25 +1,27 @@
 """What can be watched: each begins with how it is now."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Annotated, Any, TypeVar
 
 import strawberry
 
+from resolvers.changes import watch_changes
 from resolvers.errors import BadInput
 from resolvers.runs import watch_integration, watch_run, watch_runs
+from schema.changes import After, RecordChange, Types
 from schema.field import Info, given, stream
 from schema.ids import read_key
 from schema.integrations import Integration, SyncRun
-from schema.paging import Row
+from storage.changes import KEPT_DAYS
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R")
 
 
-async def follow(info: Info, type_: type[R], rows: AsyncIterator[Any]) -> AsyncGenerator[R]:
+async def follow(info: Info, make: Callable[[Any], R], rows: AsyncIterator[Any]) -> AsyncGenerator[R]:
     """Each row in its type. What was read for the one before is forgotten."""
     async for row in rows:
         info.context.loaders.clear()
-        yield type_.of(row)
+        yield make(row)
 
 
 def require(id: str, type_: str, what: str) -> Any:
@@ -37,7 +39,7 @@ class Subscription:
         self, info: Info, sync_run_id: Annotated[strawberry.ID, strawberry.argument(description="The run.")]
     ) -> AsyncGenerator[SyncRun]:
         key = require(sync_run_id, "SyncRun", "sync run")
-        async for each in follow(info, SyncRun, watch_run(info.context, key)):
+        async for each in follow(info, SyncRun.of, watch_run(info.context, key)):
             yield each
 
     @stream("Every run as it starts, changes and ends: what a monitor shows.")
@@ -50,7 +52,7 @@ class Subscription:
     ) -> AsyncGenerator[SyncRun]:
         wanted = given(integration_id)
         key = None if wanted is None else require(wanted, "Integration", "integration")
-        async for each in follow(info, SyncRun, watch_runs(info.context, key)):
+        async for each in follow(info, SyncRun.of, watch_runs(info.context, key)):
             yield each
 
     @stream("The integration as it is now, then after each change: PENDING to ACTIVE is what a wizard waits for.")
@@ -58,5 +60,16 @@ class Subscription:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
     ) -> AsyncGenerator[Integration]:
         key = require(id, "Integration", "integration")
-        async for each in follow(info, Integration, watch_integration(info.context, key)):
+        async for each in follow(info, Integration.of, watch_integration(info.context, key)):
+            yield each
+
+    @stream(
+        f"As the query `changes`, then live, with no gap. A cursor older than what is kept ({KEPT_DAYS} days) is"
+        " CURSOR_EXPIRED."
+    )
+    async def record_changes(
+        self, info: Info, after: After = strawberry.UNSET, record_types: Types = strawberry.UNSET
+    ) -> AsyncGenerator[RecordChange]:
+        rows = watch_changes(info.context, after=given(after), types=given(record_types))
+        async for each in follow(info, RecordChange.of, rows):
             yield each

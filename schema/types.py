@@ -1,17 +1,20 @@
 """The unified records, as clients see them: what is declared of them, and what they have in common beside it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 import strawberry.pydantic
 
+from resolvers.identity import list_merged
+from resolvers.provenance import list_provenance
 from resolvers.sources import get_freshness, get_user, list_sources
 from schema.derive import record_type
-from schema.field import Info, field
+from schema.field import Info, field, given
 from schema.integrations import CrmUser
 from schema.paging import Listing, Row
-from schema.sources import Freshness, SourceRecord
+from schema.sources import FieldProvenance, Freshness, SourceRecord
 from storage import records
+from storage.listing import GlobalId
 
 for shape in (records.EmailAddress, records.PhoneNumber, records.Address, records.Money):
     strawberry.pydantic.type(shape, description=shape.__doc__)
@@ -37,16 +40,42 @@ class Unified(Row):
         return await get_freshness(info.context, self.row)
 
 
+@strawberry.type
+class Golden(Unified):
+    """What those have besides that several CRMs may have a say in."""
+
+    @field(
+        "Of each field that has a value, or of these: who holds it, since when, and what the other sources say.",
+        size=15,
+    )
+    async def provenance(
+        self,
+        info: Info,
+        fields: Annotated[
+            list[str] | None,
+            strawberry.argument(description="Names of fields, as the type has them: jobTitle, customFields.x …"),
+        ] = strawberry.UNSET,
+    ) -> list[FieldProvenance]:
+        record = records.RECORDS[type(self).__name__]
+        found = await list_provenance(info.context, self.row, given(fields))
+        return [FieldProvenance.of(record, held) for held in found]
+
+    @field("The ids of records that have become part of it: they lead here.", size=1)
+    async def merged_ids(self, info: Info) -> list[strawberry.ID]:
+        name = type(self).__name__
+        return [strawberry.ID(str(GlobalId(name, one))) for one in await list_merged(info.context, self.row.id)]
+
+
 @record_type(records.Contact)
-class Contact(Unified): ...
+class Contact(Golden): ...
 
 
 @record_type(records.Organization)
-class Organization(Unified): ...
+class Organization(Golden): ...
 
 
 @record_type(records.Deal)
-class Deal(Unified): ...
+class Deal(Golden): ...
 
 
 @record_type(records.Activity)

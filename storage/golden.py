@@ -34,6 +34,19 @@ class FieldMapping(SQLModel, table=True):
     updated_at: datetime = Field(default_factory=now, sa_type=MOMENT)
 
 
+class CrmCatalog(SQLModel, table=True):
+    """What the mapping of a type looked up beside the records when it was last read from the CRM: fields with their options,
+    stages, words. So records can be mapped anew without a call to the CRM."""
+
+    __tablename__ = "crm_catalog"
+    integration_id: UUID = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    external_type: str = Field(primary_key=True)
+    workspace_id: UUID
+    catalog: dict[str, Any] = Field(sa_type=JSONB)
+    """{"fields": [...], "pipelines": [...], "words": {...}, "account_url": ...}"""
+    read_at: datetime = Field(default_factory=now, sa_type=MOMENT)
+
+
 class Pairing(SQLModel, table=True):
     """What a person, or the CRM, has said of two sources: that they are the same, or that they are not. No matching comes
     against it."""
@@ -66,7 +79,7 @@ class ChangeEvent(SQLModel, table=True):
     cause: str
     run_id: UUID | None = None
     changes: dict[str, Any] = Field(sa_type=JSONB)
-    """field -> [before, after]; of a record that is new, field -> [null, value]."""
+    """field -> [before, after]; of a record that is new its image, as `storage.changes` reads it."""
     at: datetime = Field(default_factory=now, sa_type=MOMENT)
 
 

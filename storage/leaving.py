@@ -8,9 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import events, integrations
 from storage.database import Database
+from storage.matching import FORGET_KEYS, FORGET_PAIRS
 from storage.records import BY_TYPE
 from storage.shapes import RecordType
-from storage.upserts import FORGET_KEYS
 
 # Without its account, which can be connected anew at once. It waits for a page under way, and is the first statement of its
 # transaction that changes anything: that page waits for none of the others.
@@ -101,6 +101,7 @@ async def drop_sources(
     await database.run(session, ARCHIVE.format(table=BY_TYPE[type_].__name__.lower()), values)
     await database.run(session, KEEP_KEYS, values)
     await database.run(session, FORGET_KEYS, values)
+    await database.run(session, FORGET_PAIRS, values)
     await database.run(session, DROP_SOURCES, values)
 
 

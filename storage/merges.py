@@ -1,8 +1,7 @@
-"""The statements by which one unified record becomes part of another."""
+"""The statements by which one unified record becomes part of another, or loses a source to another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,43 +16,47 @@ STRONG = ("email", "phone", "domain")
 """Keys that are one person's, or one company's. A name is not."""
 
 # A deleted source was merged into one of its own type that is there and has all of its keys: the CRM gives the survivor
-# the addresses and numbers of the other one.
+# the addresses and numbers of the other one. Keys that join nobody prove nothing: the two are in one record by now.
 FIND_SURVIVORS = """
 WITH gone AS MATERIALIZED (
   SELECT id, integration_id, external_type, record_id FROM source_record
   WHERE id = ANY(%(sources)s) AND workspace_id = %(workspace)s
 ), keyed AS MATERIALIZED (
-  SELECT g.*, k.record_type, k.kind, k.value FROM gone g CROSS JOIN LATERAL (
+  SELECT g.*, k.kind, k.value FROM gone g CROSS JOIN LATERAL (
     SELECT * FROM match_key k WHERE k.source_id = g.id AND k.kind = ANY(%(strong)s) AND k.workspace_id = %(workspace)s
     OFFSET 0) k
 ), near AS MATERIALIZED (
-  SELECT DISTINCT g.id, g.record_id AS old, s.id AS survivor, s.record_id AS new FROM keyed g
-  CROSS JOIN LATERAL (SELECT m.source_id FROM match_key m WHERE m.workspace_id = %(workspace)s
-    AND m.record_type = g.record_type AND m.kind = g.kind AND m.value = g.value OFFSET 0) m
-  CROSS JOIN LATERAL (SELECT s.id, s.record_id FROM source_record s WHERE s.id = m.source_id
+  SELECT g.id, s.id AS survivor FROM gone g CROSS JOIN LATERAL (
+    SELECT s.id FROM source_record s WHERE s.record_id = g.record_id AND s.id <> g.id
     AND s.integration_id = g.integration_id AND s.external_type = g.external_type AND s.deleted_at IS NULL
     AND s.workspace_id = %(workspace)s OFFSET 0) s
-  WHERE s.record_id <> g.record_id
 )
-SELECT DISTINCT ON (n.id) n.id AS source, n.old, n.new FROM near n
-WHERE NOT EXISTS (SELECT FROM keyed k WHERE k.id = n.id AND NOT EXISTS (
-  SELECT FROM match_key m WHERE m.source_id = n.survivor AND m.kind = k.kind AND m.value = k.value
-  AND m.workspace_id = %(workspace)s))
-ORDER BY n.id, n.new
+SELECT n.id AS source, n.survivor FROM near n
+WHERE EXISTS (SELECT FROM keyed k WHERE k.id = n.id) AND NOT EXISTS (
+  SELECT FROM keyed k WHERE k.id = n.id AND NOT EXISTS (
+    SELECT FROM match_key m WHERE m.source_id = n.survivor AND m.kind = k.kind AND m.value = k.value
+    AND m.workspace_id = %(workspace)s))
+ORDER BY n.id, n.survivor
 """
 
-MOVED = f"jsonb_to_recordset({ROWS}) AS src(source uuid, old uuid, new uuid)"
+LEAVING = f"jsonb_to_recordset({ROWS}) AS src(source uuid, new uuid)"
+MOVED = f"jsonb_to_recordset({ROWS}) AS src(old uuid, new uuid)"
 
 MOVE_SOURCES = f"""
-UPDATE source_record s SET record_id = src.new FROM {MOVED} WHERE s.id = src.source AND s.workspace_id = %(workspace)s
+UPDATE source_record s SET record_id = src.new FROM {LEAVING} WHERE s.id = src.source AND s.workspace_id = %(workspace)s
 """
 MOVE_KEYS = f"""
-UPDATE match_key k SET record_id = src.new FROM {MOVED} WHERE k.source_id = src.source AND k.workspace_id = %(workspace)s
+UPDATE match_key k SET record_id = src.new FROM {LEAVING}
+WHERE k.source_id = src.source AND k.workspace_id = %(workspace)s
 """
 
-LEFT_EMPTY = """
-SELECT asked.id FROM unnest(%(records)s::uuid[]) AS asked(id)
-WHERE NOT EXISTS (SELECT FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s)
+TAKE_SOURCES = f"""
+UPDATE source_record s SET record_id = src.new FROM {MOVED}
+WHERE s.record_id = src.old AND s.workspace_id = %(workspace)s
+"""
+TAKE_KEYS = f"""
+UPDATE match_key k SET record_id = src.new FROM {MOVED}
+WHERE k.record_id = src.old AND k.workspace_id = %(workspace)s
 """
 
 REMEMBER = f"""
@@ -69,32 +72,49 @@ SURVIVORS = "SELECT id, record_id FROM merged_record WHERE workspace_id = %(work
 """Where the ids of records lead that have become part of others."""
 
 
+MERGED = """
+SELECT record_id, id FROM merged_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(ids)s::uuid[])
+ORDER BY record_id, id
+"""
+"""The ids of records that have become part of these."""
+
+
 async def find_survivors(
-    database: Database, session: AsyncSession, workspace: UUID, sources: Sequence[UUID]
-) -> list[dict[str, Any]]:
-    """{source, old, new} of those of these deleted sources that live on in another record."""
+    database: Database, session: AsyncSession, sources: Collection[UUID]
+) -> list[tuple[UUID, UUID]]:
+    """(source, survivor) of those of these deleted sources that live on in another one of their record."""
     if not sources:
         return []
-    values = {"sources": list(sources), "strong": list(STRONG), "workspace": workspace}
-    return await database.run(session, FIND_SURVIVORS, values)
+    found = await database.run(session, FIND_SURVIVORS, {"sources": list(sources), "strong": list(STRONG)})
+    return [(row["source"], row["survivor"]) for row in found]
 
 
-async def move_sources(database: Database, session: AsyncSession, moves: Sequence[Mapping[str, Any]]) -> set[UUID]:
-    """Gives sources to their new records. The old ones that have no other source come back."""
-    rows = {"rows": packed(moves)}
-    await database.run(session, MOVE_SOURCES, rows)
-    await database.run(session, MOVE_KEYS, rows)
-    records = list({move["old"] for move in moves})
-    return {row["id"] for row in await database.run(session, LEFT_EMPTY, {"records": records})}
+async def move_sources(database: Database, session: AsyncSession, moves: Mapping[UUID, UUID]) -> None:
+    """source -> the record that it belongs to from now on. What leads to its old record still does."""
+    if moves:
+        rows = {"rows": packed({"source": source, "new": new} for source, new in moves.items())}
+        await database.run(session, MOVE_SOURCES, rows)
+        await database.run(session, MOVE_KEYS, rows)
 
 
-async def absorb(
-    database: Database, session: AsyncSession, workspace: UUID, type_: RecordType, moves: Sequence[Mapping[str, Any]]
-) -> None:
-    """Whatever leads to an old record leads to the new one from now on, its id too; the old one is gone."""
-    values = {"rows": packed(moves), "workspace": workspace, "old": [move["old"] for move in moves]}
-    for statement in absorbing(BY_TYPE[type_].__name__):
-        await database.run(session, statement, values)
+async def absorb(database: Database, session: AsyncSession, type_: RecordType, absorbed: Mapping[UUID, UUID]) -> None:
+    """old -> new: whatever leads to an old record leads to the new one from now on, its sources and its id too; the old one
+    is gone."""
+    if absorbed:
+        rows = packed({"old": old, "new": new} for old, new in absorbed.items())
+        for statement in absorbing(BY_TYPE[type_].__name__):
+            await database.run(session, statement, {"rows": rows, "old": list(absorbed)})
+
+
+async def find_referring(
+    database: Database, session: AsyncSession, type_: RecordType, records: Collection[UUID]
+) -> dict[RecordType, set[UUID]]:
+    """The records that lead to these, by their type."""
+    found: dict[RecordType, set[UUID]] = {}
+    for near, statement in referring(BY_TYPE[type_].__name__):
+        rows = await database.run(session, statement, {"records": list(records)})
+        found.setdefault(near, set()).update(row["id"] for row in rows)
+    return found
 
 
 @cache
@@ -102,10 +122,29 @@ def absorbing(record: str) -> tuple[str, ...]:
     """The statements that make one record's relations another's, from the declaration of the relations."""
     return (
         *_repoint(record),
+        TAKE_SOURCES,
+        TAKE_KEYS,
         f"DELETE FROM {record.lower()} WHERE id = ANY(%(old)s::uuid[]) AND workspace_id = %(workspace)s",
         FORWARD,
         REMEMBER,
     )
+
+
+@cache
+def referring(record: str) -> tuple[tuple[RecordType, str], ...]:
+    """The type and the statement of each relation whose sources name a record of this one."""
+    return tuple(_refer(record))
+
+
+def _refer(record: str) -> Iterator[tuple[RecordType, str]]:
+    for type_, model in BY_TYPE.items():
+        for relation in declared(model, Relation).values():
+            table, near, far = model.__name__.lower(), "id", relation.key
+            if relation.through:
+                table, near, far = relation.through, f"{table}_id", f"{record.lower()}_id"
+            if relation.target == record and (relation.through or not relation.many):
+                where = f"t.{far} = ANY(%(records)s::uuid[]) AND t.workspace_id = %(workspace)s"
+                yield type_, f"SELECT {near} AS id FROM {table} t WHERE {where}"
 
 
 def _repoint(record: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
+from storage.custom import read_comparison
 from storage.declare import Column, Criterion, Relation, camel, columns, declared, sort_key
 from storage.listing import CONDITIONS, WITHIN, GlobalId, InvalidQuery, Key, Listing, Values, Window, clean
 from storage.records import RECORDS, SEARCHED_TOO, Record
@@ -155,9 +156,7 @@ class Filter:
     def conditions(self, asked: Mapping[str, Any]) -> Iterator[str]:
         """One for each member; all must hold."""
         for name, value in asked.items():
-            self.written += 1
-            if self.written > CONDITIONS:
-                raise InvalidQuery(f"More than {CONDITIONS} conditions.")
+            self._count()
             match name:
                 case "and":
                     yield f"({' AND '.join(map(self.all, value)) or 'true'})"
@@ -167,6 +166,11 @@ class Filter:
                     yield f"({self.all(value)}) IS NOT TRUE"
                 case _:
                     yield from self._member(*_named(self.record)[name], value)
+
+    def _count(self) -> None:
+        self.written += 1
+        if self.written > CONDITIONS:
+            raise InvalidQuery(f"More than {CONDITIONS} conditions.")
 
     def all(self, asked: Mapping[str, Any]) -> str:
         """The conditions as one."""
@@ -181,6 +185,10 @@ class Filter:
                 yield self._among(f"{sql} = ANY({{given}})", name, each.type, value)
             else:
                 yield f"{sql} = {self.values.bind(value)}"
+        elif each.type is dict:
+            for entry in value:
+                self._count()
+                yield from self._several(*read_comparison(entry, self.values))
         elif each.value:
             yield from self._several(each, value)
         else:

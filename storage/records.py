@@ -125,6 +125,8 @@ class Record(Declared):
     )
 
 
+CUSTOM = criterion(dict, "")
+"""By the names of custom fields, which are not declared: `storage.custom` writes the condition."""
 TAG = criterion(str, "EXISTS (SELECT FROM unnest({t}.tags) AS tag(value) WHERE {match})", value="tag.value")
 
 
@@ -164,6 +166,7 @@ class Contact(Record):
         value="phone.value",
     )
     tag = TAG
+    custom_fields_filter = CUSTOM
     organization = one("The employer.", "Organization", key="organization_id")
     deals = many("Deals that the person takes part in.", "Deal", through="deal_contact")
     activities = many("What was done, or is to be done, with the person.", "Activity", through="activity_contact")
@@ -182,6 +185,7 @@ class Organization(Record):
     tags: list[str] = column("The CRM's labels, by name.", default=list, sa_type=ARRAY(Text), merge="union")
 
     tag = TAG
+    custom_fields_filter = CUSTOM
     contacts = many("Those who work there.", "Contact", key="organization_id")
     deals = many("Deals with it.", "Deal", key="organization_id")
     activities = many("What was done, or is to be done, with it.", "Activity", key="organization_id")
@@ -202,6 +206,7 @@ class Deal(Record):
     organization_id: UUID | None = column(filter=True)
 
     amount = group("What it is worth.", Money, amount="amount_value", currency="amount_currency")
+    custom_fields_filter = CUSTOM
     contact_id = criterion(
         UUID,
         "EXISTS (SELECT FROM deal_contact d WHERE d.workspace_id = {t}.workspace_id"

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import events
+from storage import events, staging
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.integrations import STAYS
@@ -27,16 +27,17 @@ SELECT t.* FROM sync_run t WHERE t.workspace_id = %(workspace)s AND status IN ('
 AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s) AND {STAYS} ORDER BY created_at, id
 """
 
-# A FULL does what a DELTA does, and more.
+# A FULL does what a DELTA does, and more; but one that was held and approved has read all that it reads.
 COVERING = """
 SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
 AND kind = ANY(%(kinds)s) AND status IN ('QUEUED', 'RUNNING', 'WAITING') AND NOT cancel_requested
+AND is_dry_run = %(dry)s AND NOT approved
 AND record_types @> %(types)s::text[] AND scope = %(scope)s::text::jsonb ORDER BY created_at LIMIT 1
 """
 
 QUEUED = """
 SELECT * FROM sync_run WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND kind = %(kind)s
-AND status = 'QUEUED' AND scope = %(scope)s::text::jsonb
+AND status = 'QUEUED' AND is_dry_run = %(dry)s AND NOT approved AND scope = %(scope)s::text::jsonb
 """
 
 WIDEN = "UPDATE sync_run SET record_types = %(types)s WHERE workspace_id = %(workspace)s AND id = %(id)s RETURNING *"
@@ -45,7 +46,7 @@ INSERT = """
 INSERT INTO sync_run (id, workspace_id, integration_id, kind, status, record_types, scope, counts, api_calls, claim,
   cancel_requested, trigger, triggered_by, is_dry_run, attestation, approved, created_at, updated_at)
 VALUES (%(id)s, %(workspace)s, %(integration)s, %(kind)s, 'QUEUED', %(types)s, %(scope)s::text::jsonb, '{}', 0, 0, false,
-  %(trigger)s, %(triggered_by)s, false, '[]', false, now(), now())
+  %(trigger)s, %(triggered_by)s, %(dry)s, '[]', false, now(), now())
 RETURNING *
 """
 
@@ -85,6 +86,7 @@ RETURNING r.cancel_requested, i.status AS integration_status, i.last_error AS in
 SETTLE = """
 UPDATE sync_run SET status = %(status)s, message = %(message)s, resumes_at = %(resumes_at)s,
   cursor = coalesce(%(cursor)s::text::jsonb, cursor), counts = %(counts)s::text::jsonb, api_calls = api_calls + %(calls)s,
+  attestation = %(attestation)s::text::jsonb, plan = %(plan)s::text::jsonb,
   completed_at = CASE WHEN %(ended)s THEN now() END, updated_at = now()
 WHERE workspace_id = %(workspace)s AND id = %(id)s AND claim = %(claim)s AND status = 'RUNNING' RETURNING *
 """
@@ -100,6 +102,18 @@ UPDATE sync_run SET cancel_requested = true, updated_at = now(),
   message = CASE WHEN status = 'RUNNING' THEN 'Ends after the page under way.' ELSE 'Cancelled.' END,
   completed_at = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
 WHERE workspace_id = %(workspace)s AND id = %(id)s AND status IN ('QUEUED', 'RUNNING', 'WAITING', 'HELD') RETURNING *
+"""
+
+APPROVE = """
+UPDATE sync_run SET status = 'QUEUED', approved = true, message = NULL, updated_at = now()
+WHERE workspace_id = %(workspace)s AND id = %(id)s AND status = 'HELD' RETURNING *
+"""
+
+# What they would archive a newer run has looked at anew.
+CANCEL_HELD = """
+UPDATE sync_run SET status = 'CANCELLED', message = %(message)s, completed_at = now(), updated_at = now()
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND status = 'HELD'
+AND created_at < %(created_at)s RETURNING *
 """
 
 CANCEL_ALL = """
@@ -140,6 +154,8 @@ SELECT EXISTS (SELECT FROM sync_run WHERE workspace_id = %(workspace)s AND integ
 """
 
 
+OVERTAKEN = "A newer FULL run has begun: what this one was held for is looked at anew."
+
 COVERED_BY = {SyncKind.DELTA: [SyncKind.DELTA.value, SyncKind.FULL.value]}
 
 
@@ -173,24 +189,24 @@ async def request(
     database: Database,
     session: AsyncSession,
     *,
-    workspace: UUID,
     integration: UUID,
     kind: SyncKind,
     types: Sequence[RecordType],
     scope: Mapping[str, Any],
     asked_by: tuple[SyncTrigger, UUID | None],
+    dry: bool = False,
 ) -> tuple[SyncRun, bool]:
     """The run that covers what is asked for, and whether it is new.
 
-    `asked_by` is who or what, and which member. A queued run of the kind and scope that covers fewer types is widened: there
-    is one of each in the queue.
+    `asked_by` is who or what, and which member. `dry`: nothing is to be written. A queued run of the kind and scope that
+    covers fewer types is widened: there is one of each in the queue.
     """
     values: dict[str, Any] = {
         "id": uuid7(),
-        "workspace": workspace,
         "integration": integration,
         "kind": kind.value,
-        "kinds": COVERED_BY.get(kind, [kind.value]),
+        "kinds": [kind.value] if dry else COVERED_BY.get(kind, [kind.value]),
+        "dry": dry,
         "scope": orjson.dumps(scope).decode(),
         "types": [type_.value for type_ in types],
         "trigger": asked_by[0].value,
@@ -210,8 +226,21 @@ async def request(
 
 
 async def claim(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
-    """Takes the run for this worker; None where it has ended, must wait, or another run holds the integration."""
-    return await _change(database, session, CLAIM, {"id": run})
+    """Takes the run for this worker; None where it has ended, must wait, or another run holds the integration. A FULL ends
+    older ones that are held."""
+    taken = await _change(database, session, CLAIM, {"id": run})
+    if taken and taken.kind == SyncKind.FULL.value and not taken.is_dry_run:
+        values = {"integration": taken.integration_id, "created_at": taken.created_at, "message": OVERTAKEN}
+        await _end_all(database, session, CANCEL_HELD, values)
+    return taken
+
+
+async def _end_all(database: Database, session: AsyncSession, sql: str, values: Mapping[str, Any]) -> None:
+    """Runs a statement that gives the runs that it ends; what they would have archived stays."""
+    ended = [load(row) for row in await database.run(session, sql, values)]
+    await staging.drop(database, session, [run.id for run in ended])
+    for run in ended:
+        await announce(session, run)
 
 
 async def park(database: Database, session: AsyncSession, run: UUID, message: str) -> None:
@@ -255,20 +284,32 @@ async def settle(
         "calls": calls,
         "cursor": orjson.dumps(run.cursor).decode() if run.cursor else None,
         "counts": orjson.dumps(run.counts).decode(),
+        "attestation": orjson.dumps(run.attestation).decode(),
+        "plan": orjson.dumps(run.plan).decode() if run.plan else None,
         "ended": status not in LIVE,
     }
-    return await _change(database, session, SETTLE, values)
+    left = await _change(database, session, SETTLE, values)
+    if left and values["ended"]:
+        await staging.drop(database, session, [run.id])
+    return left
 
 
 async def cancel(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
     """Ends it now, or after the page under way; None where it has ended already."""
-    return await _change(database, session, CANCEL, {"id": run})
+    cancelled = await _change(database, session, CANCEL, {"id": run})
+    if cancelled and cancelled.status == SyncStatus.CANCELLED.value:
+        await staging.drop(database, session, [run])
+    return cancelled
+
+
+async def approve(database: Database, session: AsyncSession, run: UUID) -> SyncRun | None:
+    """Lets a held run go on; None where it is not held."""
+    return await _change(database, session, APPROVE, {"id": run})
 
 
 async def cancel_all(database: Database, session: AsyncSession, integration: UUID, message: str) -> None:
     """Ends every run of the integration."""
-    for row in await database.run(session, CANCEL_ALL, {"integration": integration, "message": message}):
-        await announce(session, load(row))
+    await _end_all(database, session, CANCEL_ALL, {"integration": integration, "message": message})
 
 
 async def find_next(database: Database, session: AsyncSession, integration: UUID) -> list[SyncRun]:

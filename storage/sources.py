@@ -42,6 +42,13 @@ OF_RECORDS: Final = (
 )
 """All sources of several records, always in the same order."""
 
+SPEAKING: Final = (
+    f"SELECT {_SOURCE}, t.mapped, t.refs, w.source_priority FROM source_record t JOIN workspace w ON w.id = t.workspace_id"
+    " WHERE w.id = %(workspace)s AND t.workspace_id = %(workspace)s"
+    f" AND t.record_id = ANY(%(ids)s::uuid[]) AND {STAYS}"
+)
+"""What all sources of several records say, and which integrations come first in the workspace."""
+
 PAYLOADS: Final = (
     "SELECT t.id, t.payload FROM source_record t WHERE t.workspace_id = %(workspace)s AND t.id = ANY(%(ids)s::uuid[])"
 )

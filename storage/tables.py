@@ -267,6 +267,8 @@ class Integration(SQLModel, table=True):
     """A FULL that would archive more than this of one type's sources waits for a word."""
     mappings_version: int = 0
     """Raised with each change of the mappings or of the excluded fields: what was mapped before is mapped anew."""
+    to_remap: dict[str, list[str]] | None = Field(default=None, sa_type=JSONB)
+    """external type -> local fields whose mapping has changed since all was last mapped; `*`: any. None: nothing known."""
     rounds: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     """How far DELTAs have gone through what shows no change by itself, by name; none: the next begins anew."""
     health: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
@@ -331,7 +333,7 @@ class SyncRun(SQLModel, table=True):
     api_calls: int = 0
     is_dry_run: bool = False
     plan: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    """What it would do, of a dry run or of one that is held: {"counts", "apiCalls", "archivePercent", "sample"}."""
+    """What it would do, of a dry run or of one that is held: {"counts", "moreCalls", "archivePercent", "sample"}."""
     attestation: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
     """What was proven of each type: {"externalType", "evidence", "remoteCount", "localCount", "missing", …}."""
     approved: bool = False

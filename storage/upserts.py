@@ -54,6 +54,8 @@ SELECT coalesce(jsonb_object_agg(v.name, coalesce(excluded.remote_updated_at, no
   WHERE e.key <> 'custom_fields' AND source_record.mapped -> e.key IS DISTINCT FROM e.value
   UNION ALL SELECT 'custom_fields.' || e.key FROM jsonb_each(excluded.mapped -> 'custom_fields') e
   WHERE source_record.mapped -> 'custom_fields' -> e.key IS DISTINCT FROM e.value
+  UNION ALL SELECT 'refs.' || e.key FROM jsonb_each(excluded.refs) e
+  WHERE source_record.refs -> e.key IS DISTINCT FROM e.value
 ) v
 """
 """Since when the values are as they are that a source has just changed, by the CRM's time."""
@@ -113,7 +115,7 @@ AND deleted_at IS NULL AND external_id > %(after)s AND workspace_id = %(workspac
 """What the sources of a type point at, in the order of their ids."""
 
 SOURCES_OF_RECORDS = """
-SELECT id, integration_id, external_type, external_id, record_id, mapped, refs, remote_updated_at, deleted_at
+SELECT id, integration_id, crm, external_type, external_id, record_id, mapped, refs, remote_updated_at, deleted_at
 FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(records)s)
 """
 
@@ -177,53 +179,11 @@ async def find_sources(
     return await database.run(session, SOURCES_OF_RECORDS, {"workspace": workspace, "records": list(records)})
 
 
-# ---------------------------------------------------------------- match keys
+# ---------------------------------------------------------------- the lock
 
 # Held to the end of the transaction: two pages of one workspace never create the same person twice, and never wait for
 # each other in a circle. It is taken first.
 LOCK_MATCHING = "SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s::text, 1))"
-
-# LIMIT and OFFSET keep the inner queries as they are: one look into an index for each key. Joined freely, a table that has
-# no statistics yet is read from end to end for every page.
-CANDIDATES = f"""
-WITH asked AS MATERIALIZED (SELECT * FROM jsonb_to_recordset({ROWS}) AS src(kind text, value text)),
-found AS MATERIALIZED (SELECT asked.kind, asked.value, m.record_id FROM asked CROSS JOIN LATERAL (
-  SELECT m.record_id FROM match_key m WHERE m.workspace_id = %(workspace)s AND m.record_type = %(type)s
-  AND m.kind = asked.kind AND m.value = asked.value ORDER BY m.record_id LIMIT 1) m)
-SELECT kind, value, record_id FROM found
-UNION SELECT 'domain', k.value, k.record_id FROM found CROSS JOIN LATERAL (
-  SELECT * FROM match_key k WHERE k.record_id = found.record_id AND k.kind = 'domain' AND k.workspace_id = %(workspace)s
-  OFFSET 0) k
-WHERE found.kind = 'name'
-ORDER BY record_id, kind, value
-"""
-
-KEY = stored(tables.MatchKey, "workspace_id")
-FORGET_KEYS = "DELETE FROM match_key WHERE source_id = ANY(%(sources)s) AND workspace_id = %(workspace)s"
-INSERT_KEYS = f"""
-INSERT INTO match_key ({", ".join(KEY)}, workspace_id) SELECT {", ".join(KEY)}, %(workspace)s::uuid
-FROM {recordset(tables.MatchKey, KEY)} ON CONFLICT DO NOTHING
-"""
-
-
-async def find_candidates(
-    database: Database, session: AsyncSession, workspace: UUID, type_: RecordType, keys: Iterable[tuple[str, str]]
-) -> list[tuple[str, str, UUID]]:
-    """(kind, value, record) of the oldest record for each of these (kind, value); of those found by name the domains too."""
-    rows = [{"kind": kind, "value": value} for kind, value in keys]
-    if not rows:
-        return []
-    values = {"workspace": workspace, "type": type_.value, "rows": packed(rows)}
-    return [(row["kind"], row["value"], row["record_id"]) for row in await database.run(session, CANDIDATES, values)]
-
-
-async def replace_keys(database: Database, session: AsyncSession, known: Sequence[UUID], rows: Rows) -> None:
-    """The match keys of these sources, as they are now; `known` are those that may have older ones."""
-    if known:
-        await database.run(session, FORGET_KEYS, {"sources": list(known)})
-    if rows:
-        await database.run(session, INSERT_KEYS, {"rows": packed(rows)})
-
 
 # ---------------------------------------------------------------- unified records
 
@@ -261,8 +221,7 @@ SELECT {far} AS id FROM gone UNION SELECT {far} FROM added
 
 
 # A person is a LEAD until a deal of a promoting type is there: the sources say what they know, the deals decide.
-SETTLE_KINDS = """
-UPDATE contact c SET kind = settled.kind, updated_at = now() FROM (
+SETTLED_KINDS = """(
   SELECT asked.id, told.kind FROM unnest(%(contacts)s::uuid[]) AS asked(id) CROSS JOIN LATERAL (
     SELECT CASE
       WHEN bool_or(s.mapped ->> 'kind' = 'CONTACT') THEN 'CONTACT'
@@ -274,7 +233,19 @@ UPDATE contact c SET kind = settled.kind, updated_at = now() FROM (
       ) THEN 'CONTACT' ELSE 'LEAD' END
     END AS kind
     FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s OFFSET 0) told
-) settled WHERE c.id = settled.id AND c.workspace_id = %(workspace)s AND c.kind IS DISTINCT FROM settled.kind
+) settled"""
+"""{id, kind} of contacts."""
+
+MISPLACED = f"""
+SELECT settled.id FROM {SETTLED_KINDS} CROSS JOIN LATERAL (
+  SELECT c.kind FROM contact c WHERE c.id = settled.id AND c.workspace_id = %(workspace)s OFFSET 0) c
+WHERE c.kind IS DISTINCT FROM settled.kind
+"""
+"""Those of these contacts that are of another kind by now."""
+
+SETTLE_KINDS = f"""
+UPDATE contact c SET kind = settled.kind, updated_at = now() FROM {SETTLED_KINDS}
+WHERE c.id = settled.id AND c.workspace_id = %(workspace)s AND c.kind IS DISTINCT FROM settled.kind
 """
 
 
@@ -300,6 +271,16 @@ async def write_links(
     rows = [{near: one, far: other} for one, others in links.items() for other in others]
     values = {"rows": packed(rows), "records": list(links), "workspace": workspace}
     return [row["id"] for row in await database.run(session, replace_links(record, relation), values)]
+
+
+async def find_misplaced(
+    database: Database, session: AsyncSession, contacts: Sequence[UUID], promoting: Sequence[str]
+) -> list[UUID]:
+    """Those of these contacts that are not yet of the kind that they are of by now."""
+    if not contacts:
+        return []
+    values = {"contacts": list(contacts), "promoting": list(promoting)}
+    return [row["id"] for row in await database.run(session, MISPLACED, values)]
 
 
 async def settle_kinds(

@@ -1,5 +1,6 @@
 """The statements of workspaces: the directory of all of them, and each one's own row."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +21,16 @@ UPDATE workspace SET name = coalesce(%(name)s, name), plan = coalesce(%(plan)s, 
 WHERE id = %(workspace)s RETURNING *
 """
 
+PRIORITY: Final = "SELECT source_priority FROM workspace WHERE id = %(workspace)s"
+
+SET_PRIORITY: Final = "UPDATE workspace SET source_priority = %(ids)s::uuid[] WHERE id = %(workspace)s RETURNING *"
+
+SEVERAL: Final = """
+SELECT s.record_id, s.record_type FROM source_record s WHERE s.workspace_id = %(workspace)s AND s.record_id > %(after)s
+GROUP BY s.record_id, s.record_type HAVING count(DISTINCT s.integration_id) > 1 ORDER BY s.record_id LIMIT %(most)s
+"""
+"""Records that several integrations have something to say of, in the order of their ids."""
+
 
 async def add(session: AsyncSession, workspace: Workspace, digest: bytes) -> None:
     """A new workspace; one of the same handle is an IntegrityError."""
@@ -39,3 +50,14 @@ async def change(
     """Another name, another plan; what is None stays."""
     values = {"workspace": workspace, "name": name, "plan": plan}
     return Workspace(**(await database.run(session, CHANGE, values))[0])
+
+
+async def find_priority(database: Database, session: AsyncSession) -> list[UUID]:
+    """The integrations whose values come first, the best one first."""
+    found = await database.run(session, PRIORITY, {})
+    return list(found[0]["source_priority"]) if found else []
+
+
+async def set_priority(database: Database, session: AsyncSession, integrations: Sequence[UUID]) -> Workspace:
+    """Another priority; the records that are here are not settled by it yet."""
+    return Workspace(**(await database.run(session, SET_PRIORITY, {"ids": list(integrations)}))[0])

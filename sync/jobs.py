@@ -72,9 +72,10 @@ class Jobs:
         self._tasks: dict[str, Task] = {}
         self._app: App | None = None
 
-    def handle(self, *, sync: Task, leave: Task) -> None:
-        """What jobs do: `sync` with a run, `leave` with an integration that is being deleted."""
-        self._tasks = {"sync": sync, "leave": leave}
+    def handle(self, *, sync: Task, leave: Task, rank: Task) -> None:
+        """What jobs do: `sync` with a run, `leave` with an integration that is being deleted, `rank` with a workspace whose
+        priority of sources has changed."""
+        self._tasks = {"sync": sync, "leave": leave, "rank": rank}
 
     @property
     def app(self) -> App:
@@ -94,6 +95,7 @@ class Jobs:
         self._app = app = App(connector=connector)
         app.task(name="sync", queue="sync", retry=Resume())(self._sync)
         app.task(name="leave", queue="leave", retry=Resume())(self._leave)
+        app.task(name="rank", queue="rank", retry=Resume())(self._rank)
         rescue = app.task(name="rescue", queue="system", queueing_lock="rescue", priority=100, pass_context=True)
         # croniter wants the seconds in the sixth place: every two seconds of every minute.
         app.periodic(cron="* * * * * */2")(rescue(self._rescue))
@@ -128,6 +130,10 @@ class Jobs:
         ids = {"workspace_id": str(integration.workspace_id), "integration_id": str(integration.id)}
         await self._defer(session, "leave", None, **ids)
 
+    async def defer_rank(self, session: AsyncSession, workspace: UUID) -> None:
+        """Wakes a worker for the records that a new priority is about once the session's transaction commits."""
+        await self._defer(session, "rank", None, workspace_id=str(workspace))
+
     async def _defer(self, session: AsyncSession, name: str, at: datetime | None, **ids: str) -> None:
         connection = await (await session.connection()).get_raw_connection()
         task = self.app.tasks[name].configure(connection=connection.driver_connection, schedule_at=at)
@@ -145,6 +151,10 @@ class Jobs:
     async def _leave(self, workspace_id: str, integration_id: str) -> None:
         bind_contextvars(workspace=workspace_id, integration=integration_id)
         await self._carry_out("leave", UUID(workspace_id), UUID(integration_id))
+
+    async def _rank(self, workspace_id: str) -> None:
+        bind_contextvars(workspace=workspace_id)
+        await self._carry_out("rank", UUID(workspace_id), UUID(workspace_id))
 
     async def _carry_out(self, name: str, workspace: UUID, about: UUID) -> None:
         task = self._tasks[name]

@@ -46,6 +46,7 @@ class Leaver:
             for type_ in RecordType:
                 if sources := [row for row in batch if row["record_type"] == type_.value]:
                     await self._take(settler, integration, type_, sources)
+            await settler.finish()
             if not batch:
                 await leaving.drop(self.database, session, integration)
             return bool(batch)
@@ -58,6 +59,7 @@ class Leaver:
         records = {source["record_id"] for source in sources}
         held = await leaving.find_held(self.database, session, integration, records)
         orphans = records - held
+        await settler.journal.keep(type_, orphans)
         await leaving.drop_sources(self.database, session, type_, [source["id"] for source in sources], orphans)
         if held:
             await settler.settle_anew(type_, held, without=integration)

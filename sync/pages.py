@@ -1,9 +1,9 @@
 """A page of a CRM's records on its way into the store, in the transaction of its caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +12,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.declaration import ExternalType
 from connectors.facts import Mapped
-from storage import integrations, merges, upserts
+from storage import integrations, matching, merges, upserts
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.records import now
 from storage.shapes import RecordType
 from storage.tables import Integration
-from sync.merge import Matcher, Source, list_keys
-from sync.settle import Settler, Targets
+from sync.digest import digest, write
+from sync.golden import Source, Targets
+from sync.identity import list_keys
+from sync.joining import Joiner
+from sync.journal import Origin
+from sync.settle import Settler
 
 
 class Gone(Exception):  # noqa: N818 # it is no error: somebody asked for it
@@ -53,7 +57,7 @@ class Written:
     def of(cls, mapped: Mapped) -> "Written":
         """With the keys in order: the same record is the same bytes."""
         payload, values, refs = map(write, (mapped.payload, mapped.values, mapped.refs))
-        return cls(payload, values, blake2b(b"\0".join((payload, values, refs)), digest_size=16).digest())
+        return cls(payload, values, digest(payload, refs, values))
 
 
 @dataclass(kw_only=True)
@@ -64,7 +68,7 @@ class Change:
     written: Written
     source: Source
     is_new: bool
-    keys: Sequence[tuple[str, str]] = field(default_factory=list)
+    keys: Collection[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -74,35 +78,38 @@ class Writer:
     database: Database
     session: AsyncSession
     integration: Integration
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def workspace(self) -> UUID:
         """The tenant that all of it belongs to."""
         return self.integration.workspace_id
 
-    @property
+    @cached_property
     def settler(self) -> Settler:
         """Who makes unified records of it."""
-        return Settler(self.database, self.session, self.workspace)
+        return Settler(self.database, self.session, self.workspace, self.origin)
 
     async def store_page(self, external: ExternalType, records: Sequence[Mapped]) -> Stored:
-        """Takes the records over. One that comes twice counts once, as it came last; an unchanged one is left alone."""
+        """Takes the records over. One that comes twice counts once, as it came last; one that is unchanged is left alone,
+        and one that is older than what is here."""
         await self._begin()
         latest = {record.external_id: record for record in records}
         known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
-        changes, unchanged = self._compare(external, latest, known)
+        gone = {name for name, old in known.items() if is_stale(latest[name], old) and latest[name].is_deleted}
+        changes, unchanged = self._compare(external, latest, known, gone)
         merged = await self._find_merged(external, latest)
-        for change in changes:
-            older = [one["record_id"] for one in merged.get(change.mapped.external_id, ())]
-            change.source.record_id = change.source.record_id or min(older, default=None)
+        linked = await self._link(changes, known, merged)
         if unchanged:
             await self.database.run(self.session, upserts.TOUCH_SOURCES, {"ids": unchanged})
         done = Stored(skipped=len(unchanged))
-        if changes:
-            await self._write(external.record_type, changes)
-            deleted = [change.source.id for change in changes if change.mapped.is_deleted]
-            await self._follow_merges(external.record_type, deleted)
-        done.archived += await self._join(external, merged) if merged else 0
+        if changes or linked:
+            await self._write(external.record_type, changes, linked)
+        deleted = [change.source.id for change in changes if change.mapped.is_deleted]
+        await self._note_survivors(deleted)
+        gone.update(row["external_id"] for rows in merged.values() for row in rows)
+        done.archived += await self._archive(external, list(gone)) if gone else 0
+        await self.settler.finish()
         for change in changes:
             if change.mapped.is_deleted:
                 done.archived += 1
@@ -115,25 +122,22 @@ class Writer:
     async def archive(self, external: ExternalType, ids: Sequence[str]) -> int:
         """Archives what the CRM has deleted; what it said last stays. Gives how many of them were here and alive."""
         await self._begin()
+        count = await self._archive(external, ids)
+        await self.settler.finish()
+        return count
+
+    async def _archive(self, external: ExternalType, ids: Sequence[str]) -> int:
         values = {"integration": self.integration.id, "type": external.name, "ids": list(ids)}
         gone = await self.database.run(self.session, upserts.ARCHIVE_SOURCES, values)
         if gone:
             await self.settler.settle_anew(external.record_type, {row["record_id"] for row in gone})
-            await self._follow_merges(external.record_type, [row["id"] for row in gone])
+            await self._note_survivors([row["id"] for row in gone])
         return len(gone)
 
-    async def _follow_merges(self, type_: RecordType, deleted: Sequence[UUID]) -> None:
-        """A deleted record that was merged into another one belongs to that one's record from now on."""
-        moves = await merges.find_survivors(self.database, self.session, self.workspace, deleted)
-        if moves:
-            await self._move(type_, moves)
-
-    async def _move(self, type_: RecordType, moves: Sequence[Mapping[str, Any]]) -> None:
-        """Gives sources to the records that theirs have become part of."""
-        empty = await merges.move_sources(self.database, self.session, moves)
-        gone = [move for move in moves if move["old"] in empty]
-        await merges.absorb(self.database, self.session, self.workspace, type_, gone)
-        await self.settler.settle_anew(type_, {move["new"] for move in moves} | {move["old"] for move in moves} - empty)
+    async def _note_survivors(self, deleted: Sequence[UUID]) -> None:
+        """A deleted record that was merged into another one stays with it, whatever becomes of what it was known by."""
+        pairs = await merges.find_survivors(self.database, self.session, deleted)
+        await matching.note_same(self.database, self.session, pairs)
 
     async def _find_merged(
         self, external: ExternalType, latest: Mapping[str, Mapped]
@@ -147,24 +151,21 @@ class Writer:
                 found.setdefault(into[external_id], []).append(row)
         return found
 
-    async def _join(self, external: ExternalType, merged: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
-        """Archives merged sources, and gives them to their survivors' records. Gives how many of them were alive."""
-        stored = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(merged))
-        gone = [row["external_id"] for rows in merged.values() for row in rows if not row["deleted_at"]]
-        values = {"integration": self.integration.id, "type": external.name, "ids": gone}
-        archived = await self.database.run(self.session, upserts.ARCHIVE_SOURCES, values) if gone else []
-        moves = [
-            {"source": row["id"], "old": row["record_id"], "new": stored[survivor]["record_id"]}
-            for survivor, rows in merged.items()
-            for row in rows
-            if survivor in stored and row["record_id"] != stored[survivor]["record_id"]
-        ]
-        if moves:
-            await self._move(external.record_type, moves)
-        left = {row["record_id"] for row in archived} - {move["old"] for move in moves}
-        if left:
-            await self.settler.settle_anew(external.record_type, left)
-        return len(archived)
+    async def _link(
+        self,
+        changes: Sequence[Change],
+        known: Mapping[str, Mapping[str, Any]],
+        merged: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> list[tuple[UUID, UUID]]:
+        """Notes what the CRM has merged. Gives pairs of records; of a survivor that is new, its source and a record."""
+        new = {change.mapped.external_id: change.source.id for change in changes if change.is_new}
+        pairs, linked = [], []
+        for survivor, rows in merged.items():
+            if survivor in new or survivor in known:
+                pairs += [(new.get(survivor) or known[survivor]["id"], row["id"]) for row in rows]
+                linked += [(new.get(survivor) or known[survivor]["record_id"], row["record_id"]) for row in rows]
+        await matching.note_same(self.database, self.session, pairs)
+        return [pair for pair in linked if pair[0] != pair[1]]
 
     async def _begin(self) -> None:
         """Before anything is read. Raises Gone where the integration is being deleted, which waits for pages under way."""
@@ -173,20 +174,28 @@ class Writer:
             raise Gone
 
     def _compare(
-        self, external: ExternalType, latest: Mapping[str, Mapped], known: Mapping[str, Mapping[str, Any]]
+        self,
+        external: ExternalType,
+        latest: Mapping[str, Mapped],
+        known: Mapping[str, Mapping[str, Any]],
+        gone: Collection[str],
     ) -> tuple[list[Change], list[UUID]]:
-        """Those to write, and the ids of the sources that are stored as they are."""
+        """Those to write, and the ids of the sources that are left as they are; of those that are gone, neither."""
         changes, unchanged = [], []
         for external_id, mapped in latest.items():
             old, written = known.get(external_id), Written.of(mapped)
-            if old is None and mapped.is_deleted:
+            if external_id in gone or (old is None and mapped.is_deleted):
                 continue  # it was gone before it was ever here
+            if old and is_stale(mapped, old):
+                unchanged.append(old["id"])
+                continue
             if old and bytes(old["content_hash"]) == written.digest and mapped.is_deleted == bool(old["deleted_at"]):
                 unchanged.append(old["id"])
                 continue
             source = Source(
                 id=old["id"] if old else uuid7(),
                 integration_id=self.integration.id,
+                crm=self.integration.crm,
                 external_type=external.name,
                 external_id=external_id,
                 record_id=old["record_id"] if old else None,
@@ -199,27 +208,20 @@ class Writer:
             changes.append(Change(mapped=mapped, written=written, source=source, is_new=old is None, keys=keys))
         return changes, unchanged
 
-    async def _write(self, type_: RecordType, changes: Sequence[Change]) -> None:
-        made = await self._match(type_, changes)
+    async def _write(self, type_: RecordType, changes: Sequence[Change], linked: Sequence[tuple[UUID, UUID]]) -> None:
         page = {change.source.id: change.source for change in changes}
-        records = {source.record_id for source in page.values() if source.record_id}
-        sources = await self.settler.gather(records, page, made)
+        joiner = Joiner(self.settler, type_)
+        keys = {change.source.id: change.keys for change in changes}
+        fate, made, referring = await joiner.place(list(page.values()), keys, linked)
+        records = {source.record_id for source in page.values() if source.record_id} | fate.touched
+        found = await self.settler.gather(records, page, made - set(fate.moves.values()))
+        sources = {record: speaking for record, speaking in found.items() if speaking}
         targets = await self.settler.find_targets(sources)
         contacts = await self.settler.settle(type_, sources, targets)
         rows = upserts.packed(self._source_row(type_, change, targets) for change in changes)
         await self.database.run(self.session, upserts.UPSERT_SOURCES, {"rows": rows})
-        old = [change.source.id for change in changes if not change.is_new]
-        old += records - made  # one that had no source any more has kept the keys of its last one
-        await upserts.replace_keys(self.database, self.session, old, self._key_rows(type_, changes))
+        await joiner.settle_referring(referring)
         await self.settler.settle_kinds(contacts)
-
-    async def _match(self, type_: RecordType, changes: Sequence[Change]) -> set[UUID]:
-        """Gives each source the unified record that it belongs to; those that are new come back."""
-        wanted = {key for change in changes if change.is_new for key in change.keys}
-        candidates = await upserts.find_candidates(self.database, self.session, self.workspace, type_, wanted)
-        matcher = Matcher(candidates)
-        matcher.place([change.source for change in changes], {one.source.id: one.keys for one in changes})
-        return matcher.made
 
     async def relink(self) -> None:
         """Makes the links that had to wait: what a record points at can come after the record itself."""
@@ -235,14 +237,7 @@ class Writer:
                 rows = [{"id": one.id, "missing": missing(one, targets)} for each in sources.values() for one in each]
                 await self.database.run(self.session, upserts.SET_MISSING, {"rows": upserts.packed(rows)})
                 await self.settler.settle_kinds(contacts)
-
-    def _key_rows(self, type_: RecordType, changes: Sequence[Change]) -> list[dict[str, Any]]:
-        return [
-            {"source_id": one.source.id, "record_id": one.source.record_id, "record_type": type_.value}
-            | {"kind": kind, "value": value}
-            for one in changes
-            for kind, value in one.keys
-        ]
+            await self.settler.finish()
 
     def _source_row(self, type_: RecordType, change: Change, targets: Targets) -> dict[str, Any]:
         source, mapped = change.source, change.mapped
@@ -266,9 +261,10 @@ class Writer:
         }
 
 
-def write(value: Any) -> bytes:
-    """JSON, keys in order; copied, since orjson gives it in a buffer of several times its size."""
-    return bytes(memoryview(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)))
+def is_stale(mapped: Mapped, old: Mapping[str, Any]) -> bool:
+    """Whether the CRM has said something newer of the record already. A version without a time counts as new."""
+    mine, stored = mapped.remote_updated_at, old["remote_updated_at"]
+    return mine is not None and stored is not None and mine < stored
 
 
 def missing(source: Source, targets: Targets) -> list[str]:

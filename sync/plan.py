@@ -10,6 +10,7 @@ from connectors.registry import CONNECTORS
 from storage.database import Database
 from storage.shapes import SyncKind
 from storage.tables import Integration, SyncRun
+from sync.attest import list_proofs
 from sync.filters import Filter
 from sync.rounds import BinStep, TraceStep
 from sync.steps import ChangeStep, CheckStep, ListStep, NameStep, RemovalStep, Step
@@ -54,12 +55,24 @@ class Plan:
         plain = self.limit is None and self.run.scope.get("filter") == self.integration.filter
         return plain and self.run.kind != SyncKind.SELECTIVE.value
 
+    @property
+    def checks(self) -> bool:
+        """Asks by id for what is here and was not shown."""
+        return (
+            self.is_whole and not self.is_delta and "records" not in self.run.scope and self.run.started_at is not None
+        )
+
+    @property
+    def is_proven(self) -> bool:
+        """Says of each type whether all of it is here. Where a filter leaves records out, nobody else counts the others."""
+        return self.run.kind == SyncKind.FULL.value and self.checks and self.filter == Filter()
+
     def steps(self) -> list[Step]:
         """All of it, in order."""
         if "records" in self.run.scope:
             return list(self._name())
         steps: list[Step] = [step for external in self.types for step in self._list(external)]
-        return [*steps, *(self._find_removed() if self.is_delta else self._check())]
+        return [*steps, *(self._find_removed() if self.is_delta else self._check()), *self._prove()]
 
     def _go_round(self) -> list[Step]:
         """What no list of changes shows: a part of it, from where the last run has left it."""
@@ -100,9 +113,13 @@ class Plan:
         return [*named, *self._go_round()]
 
     def _check(self) -> list[Step]:
-        if not self.is_whole or self.run.started_at is None:
+        if not self.checks:
             return []
         known: dict[str, Any] = {"database": self.database, "integration": self.integration}
         before = [one for one in self.types if one.name in self.integration.watermarks]
         bins = [BinStep(external=one, listing=one.bin, whole=True, **known) for one in before if one.bin]
-        return [*bins, *(CheckStep(external=one, before=self.run.started_at, **known) for one in self.types)]
+        return [*bins, *(CheckStep(external=one, database=self.database, run=self.run) for one in self.types)]
+
+    def _prove(self) -> list[Step]:
+        types = self.types if self.is_proven and not self.run.is_dry_run else ()
+        return [step for external in types for step in list_proofs(external, self.database, self.run)]

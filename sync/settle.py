@@ -1,33 +1,45 @@
 """Unified records, written from what their sources say, in the transaction of the caller."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.registry import CONNECTORS
-from storage import upserts
+from storage import upserts, workspaces
 from storage.database import Database
 from storage.shapes import RecordType
-from sync.merge import Source, merge_sources
+from sync.golden import Source, Targets, merge_sources
+from sync.journal import Journal, Origin
 
-Targets = Mapping[tuple[UUID, str, str], UUID]
-"""(integration, external type, external id) -> the unified record that it leads to."""
 PROMOTING = tuple(f"{crm}:{type_.name}" for crm, one in CONNECTORS.items() for type_ in one.types if type_.promotes)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Settler:
-    """Writes records of one workspace."""
+    """Writes records of one workspace, in one transaction: `lock` comes first, `finish` last."""
 
     database: Database
     session: AsyncSession
     workspace: UUID
+    origin: Origin = field(default_factory=Origin)
+    priority: Sequence[UUID] = ()
+    """The integrations whose values come first; `lock` reads it."""
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.database, self.session, self.workspace, self.origin)
+        self.made = set[UUID]()
+        """Records that were not there before the transaction."""
 
     async def lock(self) -> None:
         """Before anything is read: a person of two accounts is written by both, each from what the other one has said."""
         await self.database.run(self.session, upserts.LOCK_MATCHING, {"workspace": self.workspace})
+        self.priority = await workspaces.find_priority(self.database, self.session)
+
+    async def finish(self) -> None:
+        """Tells the change feed what has become of the records."""
+        await self.journal.finish()
 
     async def gather(
         self, records: Iterable[UUID], page: Mapping[UUID, Source], made: Collection[UUID] = ()
@@ -35,6 +47,7 @@ class Settler:
         """All sources of these records: those of the page as they came, the others as they are stored."""
         sources: dict[UUID, list[Source]] = {record: [] for record in records}
         older = [record for record in sources if record not in made]
+        self.made.update(made)
         stored = await upserts.find_sources(self.database, self.session, self.workspace, older)
         for source in [*page.values(), *(Source(**row) for row in stored if row["id"] not in page)]:
             if source.record_id:
@@ -48,9 +61,10 @@ class Settler:
 
     async def settle(self, type_: RecordType, sources: Mapping[UUID, Sequence[Source]], targets: Targets) -> set[UUID]:
         """Writes these records and their links from all that their sources say. Gives the contacts whose kind may change."""
+        await self.journal.keep(type_, sources, self.made)
         rows, links = [], dict[str, dict[UUID, list[UUID]]]()
         for record, speaking in sources.items():
-            row, several = merge_sources(type_, speaking, targets)
+            row, several = merge_sources(type_, speaking, targets, self.priority)
             rows.append({**row, "id": record})
             for relation, others in several.items():
                 links.setdefault(relation, {})[record] = others
@@ -65,10 +79,16 @@ class Settler:
 
     async def settle_kinds(self, contacts: Iterable[UUID]) -> None:
         """LEAD or CONTACT, anew, once the sources of their deals are stored."""
-        await upserts.settle_kinds(self.database, self.session, list(contacts), PROMOTING)
+        asked = set(contacts)
+        known = list(asked - self.made)
+        misplaced = await upserts.find_misplaced(self.database, self.session, known, PROMOTING)
+        await self.journal.keep(RecordType.CONTACT, misplaced)
+        among = [*(asked & self.made), *misplaced]
+        await upserts.settle_kinds(self.database, self.session, among, PROMOTING)
 
     async def settle_anew(self, type_: RecordType, records: Collection[UUID], *, without: UUID | None = None) -> None:
         """Writes records anew from the sources that they have, apart from those of an integration that leaves."""
         found = await self.gather(records, {})
-        sources = {key: [one for one in each if one.integration_id != without] for key, each in found.items()}
+        speaking = {key: [one for one in each if one.integration_id != without] for key, each in found.items()}
+        sources = {key: each for key, each in speaking.items() if each}  # one without any stays as it is
         await self.settle_kinds(await self.settle(type_, sources, await self.find_targets(sources)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 from connectors.client import Client
 from connectors.declaration import ExternalType, Removals, Removed
@@ -13,9 +13,9 @@ from connectors.mapping import compile_type
 from connectors.paths import follow_path
 from connectors.reading import Lists
 from connectors.values import read_moment
-from storage import upserts
+from storage import staging, upserts
 from storage.database import Database
-from storage.tables import Integration
+from storage.tables import Integration, SyncRun
 
 SETTLED = 60
 """Seconds after its time at which a change counts as seen: times are whole seconds, and clocks differ."""
@@ -29,6 +29,21 @@ Cursor: TypeAlias = Any
 """Where a step goes on: whatever JSON the step has given."""
 
 
+class Proof(TypedDict, total=False):
+    """What a CRM has told of a type apart from its lists, to be added up over batches."""
+
+    remote: int
+    """Records that it has counted, or shown."""
+    shown: int
+    """Of those that it has counted, how many it has shown since."""
+    missing: int
+    """Shown, and not here."""
+    ids: Sequence[str]
+    """Theirs; the first of them."""
+    broken: bool
+    """It could not be asked to the end."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """What a step brings at a time, to be committed as one."""
@@ -36,18 +51,29 @@ class Batch:
     records: Sequence[Payload] = ()
     """All of the step's type."""
     removed: Sequence[Removed] = ()
-    """Deleted in the CRM, or gone for good."""
+    """Deleted in the CRM, or named by somebody and gone for good."""
+    vanished: Sequence[str] = ()
+    """Ids that the CRM knows no more, though nobody has named them: archived at the end of the run, if at all."""
+    cleared: Sequence[str] = ()
+    """Ids that were asked for since no list has shown them, and that are not known to be gone."""
     missing: Sequence[str] = ()
     """Ids that were asked for, and that the CRM does not show."""
     skipped: int = 0
     """Records that were read, and are here as they are."""
-    unlisted: int = 0
-    """Records that are there, and that the listing has not shown."""
+    unlisted: Sequence[str] = ()
+    """Ids of records that are there, and that the listing has not shown."""
+    proof: Proof | None = None
+    """What the CRM has told of a type apart from its lists."""
     round: str = ""
     """What it is a part of, where that goes on from run to run."""
     place: Cursor | None = None
     """Where the round goes on; None: it begins anew."""
     next: Cursor | None = None
+
+    @property
+    def is_void(self) -> bool:
+        """There is nothing that a commit would have to keep."""
+        return not (self.records or self.removed or self.vanished or self.cleared or self.missing or self.proof)
 
 
 class Step(Protocol):
@@ -188,24 +214,24 @@ class CheckStep:
 
     external: ExternalType
     database: Database
-    integration: Integration
-    before: datetime
-    """When the run began: what was read from the CRM since is there."""
+    run: SyncRun
+    """What was read from the CRM since it began is there; a dry one has crossed out what it has read."""
     optional: bool = False
     ahead: bool = False
 
     async def fetch(self, client: Client, cursor: Cursor | None) -> Batch:
         """The next few of them, in the order of their ids."""
-        values = {"integration": self.integration.id, "type": self.external.name, "before": self.before}
-        values |= {"after": cursor or "", "most": AT_A_TIME}
-        rows = await self.database.fetch(self.integration.workspace_id, upserts.UNSEEN, values)
-        asked = [row["external_id"] for row in rows]
+        values = {"integration": self.run.integration_id, "type": self.external.name, "run": self.run.id}
+        values |= {"before": self.run.started_at, "after": cursor or "", "most": AT_A_TIME}
+        statement = staging.LEFT if self.run.is_dry_run else upserts.UNSEEN
+        asked = [row["external_id"] for row in await self.database.fetch(self.run.workspace_id, statement, values)]
         if not asked:
             return Batch()
         found, gone = await client.prove(self.external, asked)
         return Batch(
             records=list(found.values()),
-            removed=[Removed(external_type=self.external.name, external_id=one) for one in gone],
-            unlisted=sum(one in found for one in asked),
+            vanished=gone,
+            cleared=[one for one in asked if one not in gone],
+            unlisted=[one for one in asked if one in found],
             next=asked[-1] if len(asked) == AT_A_TIME else None,
         )

@@ -13,17 +13,20 @@ from structlog.contextvars import bind_contextvars
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
-from storage import integrations, runs
+from storage import changes, integrations, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
-from storage.shapes import LIVE, IntegrationStatus, SyncStatus
+from storage.shapes import LIVE, IntegrationStatus, SyncKind, SyncStatus
 from storage.tables import Integration, SyncRun
+from sync.catalogs import Keeper
 from sync.clients import Clients
 from sync.jobs import Jobs
-from sync.loop import PAUSED, Loop, Stopped, Superseded
+from sync.loop import Loop
 from sync.observer import Claim, Nobody, Observer
 from sync.pages import Gone
+from sync.remap import Remap, finish
+from sync.trouble import PAUSED, Stopped, Superseded
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ WRITTEN = (
     "deal_contact",
     "activity_contact",
 )
+WELL = (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL)
+CHANGED_AGAIN = "The mappings have changed meanwhile: it begins anew."
 WAITS = (5, 15, 45, 120)
 """Seconds between the attempts of a run whose CRM does not answer; after the last one it has FAILED."""
 
@@ -89,6 +94,7 @@ class Worker:
                 claim.status = SyncStatus.FAILED.value  # by `fail`, which comes next
                 raise
             claim.status = outcome.status.value if outcome else None
+        await changes.forget(self.database, workspace)
 
     async def _carry_out(self, run: SyncRun, integration: Integration) -> Outcome | None:
         """The run as far as it goes, and how it was left; None where another worker has taken it, or it is gone."""
@@ -97,13 +103,15 @@ class Worker:
         try:
             if run.cancel_requested:
                 raise Stopped(SyncStatus.CANCELLED, "Cancelled.")
+            if run.kind == SyncKind.REMAP.value:
+                return await self._remap(run, integration)
             client = await self.clients.open(integration)
             await self._expect(run)
-            catalogs = Catalogs(client, self.clients.region)
+            catalogs = Catalogs(client, self.clients.region, Keeper(self.database, integration).keep)
             try:
                 loop = Loop(self.database, client, integration, run, catalogs)
                 result = await loop.carry_out()
-                if sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values()) >= MANY:
+                if count_written(run) >= MANY:
                     await self.database.analyze(*WRITTEN)  # now, and not beside the run that comes next
                 outcome = Outcome(result.status, result.message, watermarks=result.watermarks, rounds=result.rounds)
             finally:
@@ -118,6 +126,11 @@ class Worker:
             outcome = judge(run, error)
         calls = loop.charge() if loop else client.calls if client else 0
         return outcome if await self._leave(run, outcome, calls) else None
+
+    async def _remap(self, run: SyncRun, integration: Integration) -> Outcome | None:
+        """A run that calls no CRM."""
+        outcome = Outcome(await Remap(self.database, integration, run, self.clients.region).carry_out())
+        return outcome if await self._leave(run, outcome, 0) else None
 
     async def fail(self, workspace: UUID, run_id: UUID, error: BaseException) -> None:
         """Ends a run that met an error of ours, so that nobody waits for it; the log has the error."""
@@ -143,9 +156,12 @@ class Worker:
     async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> bool:
         """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between. False where
         another worker has taken it."""
-        ended = outcome.status not in LIVE
+        ended = outcome.status not in LIVE or outcome.status is SyncStatus.HELD  # which holds up no other run
         async with self.database.session(run.workspace_id) as session:
             await self.database.run(session, runs.LOCK_INTEGRATION, {"integration": run.integration_id})
+            is_remap, went_well = run.kind == SyncKind.REMAP.value, outcome.status in WELL
+            if is_remap and went_well and not await finish(self.database, session, run):
+                outcome, ended, went_well = Outcome(SyncStatus.WAITING, CHANGED_AGAIN, now()), False, False
             left = await runs.settle(
                 self.database,
                 session,
@@ -157,7 +173,7 @@ class Worker:
             )
             if left is None:
                 return False
-            if outcome.status in (SyncStatus.SUCCEEDED, SyncStatus.PARTIAL):
+            if went_well and not run.is_dry_run and not is_remap:
                 marks = outcome.watermarks, outcome.rounds
                 await integrations.note_synced(self.database, session, run.integration_id, *marks)
             elif outcome.code and outcome.message:
@@ -168,8 +184,16 @@ class Worker:
                     await runs.add_errors(self.database, session, run, [error])
             followers = await runs.find_next(self.database, session, run.integration_id) if ended else [left]
             for follower in followers if ended or outcome.resumes_at else ():
-                await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
+                if follower.status != SyncStatus.RUNNING.value:  # of the other lane, whose worker has its own job
+                    await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
         return True
+
+
+def count_written(run: SyncRun) -> int:
+    """Records that it has created or changed."""
+    if run.is_dry_run:
+        return 0
+    return sum(counts.get("created", 0) + counts.get("updated", 0) for counts in run.counts.values())
 
 
 def describe(run: SyncRun, integration: Integration) -> Claim:

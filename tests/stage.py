@@ -256,7 +256,9 @@ class Gateway:
     def by_socket(self, query: str, **variables: Any) -> Iterator[dict[str, Any]]:
         """What a subscription brings over a WebSocket, until it completes."""
         address = f"{self.address.replace('http', 'ws', 1)}/graphql"
-        with open_socket(address, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as socket_:
+        protocols = [Subprotocol("graphql-transport-ws")]
+        # Who leaves while much is under way does not wait until all of it has come.
+        with open_socket(address, subprotocols=protocols, proxy=None, close_timeout=0.2) as socket_:
             payload = {"query": query, "variables": variables}
             socket_.send(json.dumps({"type": "connection_init", "payload": self.headers}))
             socket_.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))

@@ -5,8 +5,9 @@ from datetime import date, datetime
 
 from connectors.declaration import Convert
 from connectors.facts import Catalog, Payload
-from connectors.hubspot.mapping import read_time, require_properties
+from connectors.hubspot.mapping import require_properties
 from connectors.hubspot.names import label_of
+from connectors.hubspot.times import read_time
 from connectors.values import read_body, read_decimal, read_text
 from storage.records import ActivityKind
 

@@ -21,6 +21,7 @@ from connectors.hubspot.activities import (
     say,
     values,
 )
+from connectors.hubspot.fields import FAMILIES, read_field
 from connectors.hubspot.mapping import (
     employed_by,
     read_address,
@@ -45,7 +46,7 @@ from connectors.hubspot.mapping import (
 from connectors.hubspot.metadata import read_identity, read_owners, read_pipelines, read_portal, read_properties
 from connectors.hubspot.names import custom_fields, label_of
 from connectors.hubspot.objects import Kind
-from connectors.hubspot.reading import Batch, Changes, Objects, Single, Words, complete, trace
+from connectors.hubspot.reading import Batch, Census, Changes, Objects, Single, Words, complete, trace
 from connectors.hubspot.rules import ERRORS, LIMITS, PAGING, RATES, VERSION, find_policy
 from connectors.reading import Listing, Source
 from storage.records import ActivityKind
@@ -74,10 +75,14 @@ def make_type(
         lookups=(Batch(kind=kind),),
         proof=Single(kind=kind, path=f"{kind.path}/{{id}}", paging="one", cost=1),
         search=Words(kind=kind),
+        counts=Census(kind=kind),
         bin=Listing(path=kind.path, params={"archived": "true"}, paging="after", cost=1, optional=True),
         complete=partial(complete, kind),
         trace=partial(trace, kind) if kind.associated else None,
         merged=read_merged,
+        read=read_field,
+        places=lambda name: (f"properties.{name}",),
+        holders=("properties", "associations"),
         mapping={**mapping, "custom_fields": custom_fields},
         created="createdAt",
         updated="updatedAt",
@@ -123,6 +128,7 @@ TYPES = (
             "owner_external_id": OWNER,
         },
         references={"organization": employed_by},
+        telling={"emails": "email", "phones": "phone"},
     ),
     make_type(
         objects.DEALS,
@@ -259,6 +265,11 @@ CONNECTOR = Connector(
         )
         for type_ in TYPES
     },
+    families=FAMILIES,
     words={"portal": Source(listings=(DETAILS,), read=read_portal)},
+    needed=frozenset(
+        {"hs_object_id", "hs_merged_object_ids"}
+        | {"createdate", "hs_createdate", "lastmodifieddate", "hs_lastmodifieddate"}
+    ),
     types=TYPES,
 )

@@ -1,8 +1,7 @@
 """HubSpot's contacts, companies and deals in our shapes."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,19 +10,17 @@ from connectors.errors import Unmappable
 from connectors.facts import Catalog, Payload, Reference, Stage
 from connectors.hubspot.metadata import read_part
 from connectors.hubspot.names import label_of, names_of, properties_of
+from connectors.hubspot.times import read_time
 from connectors.values import (
     Json,
     read_decimal,
     read_domain,
     read_entries,
     read_id,
-    read_moment,
     read_phones,
     read_text,
 )
 from storage.records import ContactKind, DealStatus
-
-MILLISECONDS = re.compile(r"-?\d{9,14}")
 
 KINDS: Mapping[str, ContactKind] = {
     "subscriber": ContactKind.LEAD,
@@ -51,19 +48,6 @@ def require_properties(payload: Payload) -> Mapping[str, Any]:
     if not isinstance(payload.get("properties"), dict):
         raise Unmappable("The record has no properties.", field="properties")
     return properties_of(payload)
-
-
-def read_time(value: Any, field: str) -> datetime | None:
-    """A moment: written out, or in milliseconds since 1970."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(text, str) and MILLISECONDS.fullmatch(text):
-        try:
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
-        except (ValueError, OverflowError, OSError):
-            raise Unmappable(f"{field} is not a moment.", field=field) from None
-    if isinstance(text, str) and len(text) == len("2026-11-02"):
-        text = f"{text}T00:00:00Z"
-    return read_moment(text, field)
 
 
 def time_of(name: str) -> Convert:

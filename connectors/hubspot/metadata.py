@@ -11,6 +11,10 @@ from connectors.values import read_id, read_text
 HOSTS = "hubspot.com"
 SEVERAL = "checkbox"
 """The fieldType of an enumeration of which a record can have several."""
+FLAG = "bool"
+"""The type of what is true or false. Older properties are enumerations with a single checkbox instead."""
+FORMS = {SEVERAL: SEVERAL, "booleancheckbox": FLAG}
+"""What an enumeration is by its fieldType, where that is more than one of its options."""
 
 
 def read_identity(rows: Sequence[Payload]) -> Identity:
@@ -113,7 +117,7 @@ def _field(external_type: str, row: Payload) -> Field:
         external_type=external_type,
         name=name,
         label=read_text(row.get("label")) or name,
-        type=SEVERAL if row.get("fieldType") == SEVERAL and kind == "enumeration" else kind,
+        type=FORMS.get(str(row.get("fieldType")), kind) if kind == "enumeration" else kind,
         is_custom=row.get("hubspotDefined") is not True,
         is_writable=not locked and row.get("calculated") is not True,
         options=tuple((str(one["value"]), read_text(one.get("label")) or str(one["value"])) for one in options),

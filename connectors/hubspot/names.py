@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from connectors.custom import name_fields
+from connectors.custom import name_fields, name_options, read_number
 from connectors.facts import Catalog, Field, Payload, Stage
-from connectors.hubspot.metadata import SEVERAL
+from connectors.hubspot.metadata import FLAG, SEVERAL
+from connectors.hubspot.times import write_day, write_moment
 from connectors.values import read_text
 
 FLAGS = {"true": True, "false": False}
@@ -42,32 +42,32 @@ def _make_names(catalog: Catalog) -> Names:
     named = name_fields(fields)
     return Names(
         options={field.name: dict(field.options) for field in fields if field.options},
-        custom={field.name: (named[field.name], _reader(field)) for field in fields if field.is_custom},
+        custom={field.name: (named[field.name], read_by_type(field)) for field in fields if field.is_custom},
         stages={stage.external_id: stage for pipeline in catalog.pipelines for stage in pipeline.stages},
         pipelines={pipeline.external_id: pipeline.name for pipeline in catalog.pipelines},
     )
 
 
-def _reader(field: Field) -> Callable[[str], Any]:
+def read_by_type(field: Field) -> Callable[[str], Any]:
     """How the text that the CRM gives becomes a value of the field's type; a text that is none stays as it is."""
-    options = dict(field.options)
+    options = name_options(field.options)
     if field.type == SEVERAL:
         return lambda text: [options.get(one, one) for one in text.split(";") if one]
-    if field.type == "number":
-        return read_number
-    if field.type == "bool":
-        return lambda text: FLAGS.get(text.lower(), text)
-    return lambda text: options.get(text, text)
+    return READERS.get(field.type, lambda text: options.get(text, text))
 
 
-def read_number(text: str) -> int | float | str:
-    """A number, as JSON has it; the text where that would be another one, or none."""
-    try:
-        exact = Decimal(text)
-        number = int(exact) if exact == exact.to_integral_value() and abs(exact) < 2**53 else float(exact)
-    except (InvalidOperation, ValueError, OverflowError):
-        return text
-    return number if exact.is_finite() and Decimal(str(number)) == exact else text
+def read_flag(text: str) -> bool | str:
+    """True or false."""
+    return FLAGS.get(text.lower(), text)
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "number": read_number,
+    FLAG: read_flag,
+    "date": write_day,
+    "datetime": write_moment,
+}
+"""By type. An amount is a number too: HubSpot keeps no currency with it."""
 
 
 def custom_fields(payload: Payload, catalog: Catalog) -> dict[str, Any]:

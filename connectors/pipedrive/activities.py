@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.errors import Unmappable
 from connectors.facts import Catalog, Payload, Reference
-from connectors.pipedrive.mapping import linked_id
+from connectors.pipedrive.parts import linked_id
 from connectors.values import read_body, read_id, read_moment, read_text
 from storage.records import ActivityKind
 

@@ -1,6 +1,7 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
 from datetime import datetime
+from functools import partial
 
 from connectors.declaration import Connector, ExternalType, OAuth, Removals
 from connectors.pipedrive.activities import (
@@ -16,6 +17,8 @@ from connectors.pipedrive.activities import (
     read_participants,
     say_note,
 )
+from connectors.pipedrive.custom import lead_fields
+from connectors.pipedrive.fields import FAMILIES, list_keys, list_places, read_field
 from connectors.pipedrive.mapping import (
     always_open,
     custom_of,
@@ -48,7 +51,6 @@ from connectors.pipedrive.metadata import (
     read_users,
     read_words,
 )
-from connectors.pipedrive.names import lead_fields
 from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES, widen
 from connectors.reading import Listing, Lookup, Search, Source
 from storage.shapes import CredentialKind, RecordType
@@ -76,6 +78,12 @@ def list_changes(path: str, cost: int = 10, **params: str) -> Listing:
     return Listing(path=path, params=order, paging="cursor", cost=cost, since="updated_since")
 
 
+def list_anew(path: str, cost: int = 10) -> Listing:
+    """The same records, the one that was changed last first: what the order by id has left out shows here."""
+    order = {"sort_by": "update_time", "sort_direction": "desc"}
+    return Listing(path=path, params=order, paging="cursor", cost=cost)
+
+
 def prove(path: str) -> Lookup:
     """One record; a deleted one too, for the 30 days until it is purged."""
     return Lookup(path=f"{path}/{{id}}", paging="all", cost=1)
@@ -91,13 +99,16 @@ def search_in(path: str) -> Search:
     return Search(path=f"{path}/search", shortest=2, paging="search", cost=20)
 
 
-ORGANIZATION = ExternalType(
+make_type = partial(ExternalType, read=read_field, places=list_places, keys=list_keys)
+
+ORGANIZATION = make_type(
     name="Organization",
     record_type=RecordType.ORGANIZATION,
     label="Organization",
     is_writable=True,
     listings=(list_v2("/api/v2/organizations"),),
     changes=(list_changes("/api/v2/organizations"),),
+    second=(list_anew("/api/v2/organizations"),),
     lookups=(look_up("/api/v2/organizations"),),
     proof=prove("/api/v2/organizations"),
     search=search_in("/api/v2/organizations"),
@@ -119,13 +130,14 @@ ORGANIZATION = ExternalType(
     page="{account}/organization/{id}",
 )
 
-PERSON = ExternalType(
+PERSON = make_type(
     name="Person",
     record_type=RecordType.CONTACT,
     label="Person",
     is_writable=True,
     listings=(list_v2("/api/v2/persons"),),
     changes=(list_changes("/api/v2/persons"),),
+    second=(list_anew("/api/v2/persons"),),
     lookups=(look_up("/api/v2/persons"),),
     proof=prove("/api/v2/persons"),
     search=search_in("/api/v2/persons"),
@@ -143,13 +155,14 @@ PERSON = ExternalType(
         "custom_fields": custom_of("Person"),
     },
     references={"organization": point_at("Organization", "org_id")},
+    telling={"emails": "email", "phones": "phone"},
     created="add_time",
     updated="update_time",
     deleted=is_deleted,
     page="{account}/person/{id}",
 )
 
-DEAL = ExternalType(
+DEAL = make_type(
     name="Deal",
     record_type=RecordType.DEAL,
     label="Deal",
@@ -161,6 +174,7 @@ DEAL = ExternalType(
         list_changes("/api/v2/deals/archived", cost=20),
         list_changes("/api/v2/deals", status="deleted"),
     ),
+    second=(list_anew("/api/v2/deals"), list_anew("/api/v2/deals/archived", cost=20)),
     lookups=(look_up("/api/v2/deals"), look_up("/api/v2/deals/archived", cost=20)),
     proof=prove("/api/v2/deals"),
     search=search_in("/api/v2/deals"),
@@ -178,6 +192,7 @@ DEAL = ExternalType(
         "owner_external_id": read_owner,
         "custom_fields": custom_of("Deal"),
     },
+    telling={"closed_at": "close_time"},
     references={
         "contacts": point_at("Person", "person_id"),
         "organization": point_at("Organization", "org_id"),
@@ -191,7 +206,7 @@ DEAL = ExternalType(
 
 LEADS = Listing(path="/api/v1/leads", paging="offset", cost=20, since="updated_since")
 
-LEAD = ExternalType(
+LEAD = make_type(
     name="Lead",
     record_type=RecordType.DEAL,
     label="Lead",
@@ -203,6 +218,10 @@ LEAD = ExternalType(
     ),
     # archived ones are read-only, and their list cannot be asked for changes: a FULL reads it
     changes=(LEADS,),
+    second=(
+        Listing(path="/api/v1/leads", params={"sort": "update_time"}, paging="offset", cost=20),
+        Listing(path="/api/v1/leads/archived", params={"sort": "update_time"}, paging="offset", cost=40),
+    ),
     lookups=(Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),),
     proof=Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),
     search=search_in("/api/v2/leads"),
@@ -226,7 +245,7 @@ LEAD = ExternalType(
     page="{account}/leads/inbox/{id}",
 )
 
-ACTIVITY = ExternalType(
+ACTIVITY = make_type(
     name="Activity",
     needs=("activityTypes",),
     record_type=RecordType.ACTIVITY,
@@ -234,6 +253,7 @@ ACTIVITY = ExternalType(
     is_writable=True,
     listings=(list_v2("/api/v2/activities"),),
     changes=(list_changes("/api/v2/activities"),),
+    second=(list_anew("/api/v2/activities"),),
     lookups=(look_up("/api/v2/activities"),),
     proof=prove("/api/v2/activities"),
     mapping={
@@ -260,13 +280,14 @@ ACTIVITY = ExternalType(
 
 NOTES = Listing(path="/api/v1/notes", params={"sort": "id ASC"}, paging="offset", cost=20, since="updated_since")
 
-NOTE = ExternalType(
+NOTE = make_type(
     name="Note",
     record_type=RecordType.ACTIVITY,
     label="Note",
     is_writable=True,
     listings=(NOTES,),
     changes=(NOTES,),
+    second=(Listing(path="/api/v1/notes", params={"sort": "update_time DESC"}, paging="offset", cost=20),),
     lookups=(Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),),
     proof=Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),
     mapping={
@@ -350,6 +371,7 @@ CONNECTOR = Connector(
     users=Source(listings=(USERS,), read=read_users),
     pipelines=Source(listings=(PIPELINES, STAGES), read=read_pipelines),
     fields={name: Source(listings=(listing,), read=read_fields(name)) for name, listing in FIELDS.items()},
+    families=FAMILIES,
     words={
         "activityTypes": Source(
             listings=(Listing(path="/api/v1/activityTypes", paging="all", cost=20),),
@@ -360,6 +382,7 @@ CONNECTOR = Connector(
         ),
     },
     types=(ORGANIZATION, PERSON, DEAL, LEAD, ACTIVITY, NOTE),
+    needed=frozenset({"is_deleted", "deleted", "active_flag"}),
     removals=Removals(
         # the lists of changes show no deleted person, organization, activity or note
         listing=Recents(

@@ -8,21 +8,20 @@ from typing import Any
 
 from connectors.declaration import Convert
 from connectors.facts import Catalog, Payload, Reference
-from connectors.pipedrive.names import custom_fields, names_of, read_labels
+from connectors.pipedrive.custom import custom_fields
+from connectors.pipedrive.names import names_of, read_labels
+from connectors.pipedrive.parts import ADDRESS, gather_parts, linked_id, split_address
 from connectors.values import (
     read_day,
     read_decimal,
     read_domain,
     read_entries,
-    read_id,
     read_moment,
     read_phones,
     read_text,
 )
 from storage.records import ContactKind, DealStatus
 
-PARTS = ("route", "street_number", "locality", "admin_area_level_1", "postal_code", "country")
-PLACES = ("city", "region", "postal_code", "country")
 STATUSES = {"open": DealStatus.OPEN, "won": DealStatus.WON, "lost": DealStatus.LOST}
 
 
@@ -36,11 +35,6 @@ def pick(payload: Payload, names: Iterable[str]) -> Any:
         if value is not None:
             return value
     return None
-
-
-def linked_id(value: Any) -> str | None:
-    """The id of a linked record: v2 has the id, v1 often an object with it under `value`."""
-    return read_id(value.get("value", value.get("id")) if isinstance(value, dict) else value)
 
 
 def point_at(external: str, *fields: str) -> Convert:
@@ -85,22 +79,9 @@ def read_address(field: str) -> Convert:
 
     def convert(payload: Payload, _: Catalog) -> dict[str, str] | None:
         value = payload.get(field)
-        if value is None:
-            return None
-        parts = value if isinstance(value, dict) else {name: payload.get(f"{field}_{name}") for name in PARTS}
-        whole = read_text(value.get("value") if isinstance(value, dict) else value)
-        route, number, *others = (read_text(parts.get(name)) for name in PARTS)
-        address = {"street": join_street(whole, route, number), **dict(zip(PLACES, others, strict=True))}
-        return {name: text for name, text in address.items() if text} or None
+        return None if value is None else split_address(gather_parts(payload, field, value, ADDRESS))
 
     return convert
-
-
-def join_street(whole: str | None, route: str | None, number: str | None) -> str | None:
-    """Street and number in the order in which the whole address has them: it differs between countries."""
-    if route and number:
-        return f"{number} {route}" if whole and whole.startswith(f"{number} ") else f"{route} {number}"
-    return route or whole
 
 
 # ---------------------------------------------------------------- persons and organizations

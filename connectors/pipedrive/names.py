@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
-from connectors.custom import name_fields
+from connectors.custom import name_fields, name_options
 from connectors.facts import Catalog, Payload
 
 Options: TypeAlias = Mapping[str, str]
 
-PICKED = ("enum", "set")
 LABELS = ("label_ids", "label")
 """The built-in field whose options are the labels: v2's code and v1's. https://pipedrive.readme.io/docs/working-with-labels"""
 
@@ -21,7 +20,7 @@ class Custom:
 
     name: str
     type: str
-    options: Options | None
+    options: Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ def _custom_of(catalog: Catalog, external: str) -> Mapping[str, Custom]:
         field.name: Custom(
             name=named[field.name],
             type=field.type,
-            options=dict(field.options) if field.type in PICKED else None,
+            options=name_options(field.options),
         )
         for field in fields
         if field.is_custom
@@ -79,47 +78,6 @@ def _custom_of(catalog: Catalog, external: str) -> Mapping[str, Custom]:
 def _options_of(catalog: Catalog, external: str, names: tuple[str, ...]) -> Options:
     fields = catalog.fields.get(external, ())
     return next((dict(field.options) for field in fields if field.name in names and not field.is_custom), {})
-
-
-def custom_fields(external: str, payload: Payload, catalog: Catalog) -> dict[str, Any]:
-    """The values of custom fields by name, options by label; empty fields left out.
-
-    v2 has them under `custom_fields`; v1 beside the other fields, a currency under the key with a suffix.
-    """
-    held = payload.get("custom_fields")
-    values = held if isinstance(held, dict) else payload
-    known = names_of(catalog).custom.get(external, {})
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        custom = known.get(key)
-        if custom is None or value is None:
-            continue
-        if custom.options is not None:
-            found[custom.name] = label_options(custom, value)
-        elif custom.type == "monetary" and not isinstance(value, dict):
-            found[custom.name] = {"value": value, "currency": values.get(f"{key}_currency")}
-        else:
-            found[custom.name] = value
-    return found
-
-
-def lead_fields(payload: Payload, catalog: Catalog) -> dict[str, Any]:
-    """A lead's custom fields, which are those of deals, and its labels: a Deal has no place of its own for them."""
-    labels = read_labels("Lead", payload, catalog)
-    return ({"Labels": labels} if labels else {}) | custom_fields("Lead", payload, catalog)
-
-
-def label_options(custom: Custom, value: Any) -> Any:
-    """The label of an option, or of each of a set's; an option that the field has not got stays as it is."""
-    options = custom.options or {}
-    if custom.type == "set":
-        several = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-        return [_label(options, one) for one in several]
-    return _label(options, value)
-
-
-def _label(options: Options, value: Any) -> Any:
-    return options.get(str(value), value) if isinstance(value, int | str) else value
 
 
 def read_labels(external: str, payload: Payload, catalog: Catalog) -> list[str]:

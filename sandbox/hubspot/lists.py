@@ -26,7 +26,7 @@ def list_records(call: Call) -> Answer:
     view = view_of(call, kind)
     order = table.order("id")
     end = find_end(portal, order)
-    empty = portal.faults.empties(f"{call.path} {archived}", first="after" not in call.query)
+    empty = portal.faults.empties(f"{call.path} {archived}", first="after" not in call.query, swallows=not archived)
     dropped = frozenset() if archived else portal.dropped.get(kind.plural, frozenset())
     found: list[Row] = []
     place = bisect_left(order, (after,))
@@ -35,12 +35,12 @@ def list_records(call: Call) -> Answer:
         place += 1
         if not row.withheld and row.record["id"] not in dropped:
             found.append(row)
-    page = [] if empty else found[:limit]
+    page = [] if empty and archived else found[:limit]  # what was archived follows, live records are swallowed
     following = next(iter(found[len(page) :]), None)
-    body: Json = {"results": [view.show(row.record, archived=archived) for row in page]}
+    body: Json = {"results": [] if empty else [view.show(row.record, archived=archived) for row in page]}
     if following:
-        # The place is one after the last id shown, so that what comes to be between two pages is not passed over.
-        body["paging"] = call.link(after if empty else int(page[-1].record["id"]) + 1)
+        # The place is one after the last id passed, so that what comes to be between two pages is not passed over.
+        body["paging"] = call.link(int(page[-1].record["id"]) + 1 if page else after)
     disturb(portal, table, page, following)
     return succeed(body)
 

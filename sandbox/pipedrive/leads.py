@@ -10,7 +10,7 @@ from sandbox.pipedrive.call import Call, Handler
 from sandbox.pipedrive.company import COLORS
 from sandbox.pipedrive.fields import custom_fields
 from sandbox.pipedrive.moments import write_lead
-from sandbox.pipedrive.offsets import disturb, find_rows, keep_listed, matches, page_offsets, sort_rows, updated_since
+from sandbox.pipedrive.offsets import disturb, find_rows, keep_listed, matches, page_records, sort_rows, updated_since
 from sandbox.pipedrive.values import accepts, is_day, is_id, is_number
 from sandbox.table import Json, Row
 
@@ -35,7 +35,7 @@ def list_leads(*, archived: bool) -> Handler:
         rows = [row for row in find_rows(call, table, "add_time") if row.record["is_archived"] == archived]
         rows = [row for row in rows if wanted(row.record) and newer(row.record)]
         rows = sort_rows(call, keep_listed(call, "Lead", rows), SORTS)
-        return disturb(call, table, page_offsets(call, rows, lambda row: row.record), rows)
+        return disturb(call, table, page_records(call, rows, lambda row: row.record), rows)
 
     return handle
 

@@ -94,8 +94,16 @@ class List:
         if self.until:
             yield lambda record: bool(record["update_time"] < self.until)
         dropped = self.call.company.dropped.get(self.listing.kind)
-        if dropped and self.sort == "id" and not self.falling and not self.ids:
+        if dropped and self.is_default():
             yield lambda record: record["id"] not in dropped
+
+    def is_default(self) -> bool:
+        """Whether it comes in the order that faults leave records out of."""
+        return self.sort == "id" and not self.falling and not self.ids
+
+    def swallows(self) -> bool:
+        """Whether the rows of a page that is empty by a fault are shown nowhere else; of changes they follow."""
+        return self.is_default() and not (self.since or self.until)
 
     def passes(self, row: Row) -> bool:
         return not row.withheld and all(test(row.record) for test in self.tests)
@@ -142,12 +150,14 @@ class List:
     def answer(self) -> Answer:
         rows = self.rows()
         empty = self.faults.get("emptyPage") == self.page()
-        limit = 0 if empty else min(self.limit, self.shown())
-        found = list(islice(rows, limit))
-        ends = self.shown() <= limit and not empty
+        follow = empty and not self.swallows()
+        limit = 0 if follow else min(self.limit, self.shown())
+        passed = list(islice(rows, limit))
+        found = [] if empty else passed
+        ends = self.shown() <= limit and not follow
         following = None if ends else next(rows, None)
         bodies = render_rows(self.call, self.listing.kind, found)
-        tail = encode({"next_cursor": self.next_cursor(following, len(found)) if following else None})
+        tail = encode({"next_cursor": self.next_cursor(following, len(passed)) if following else None})
         self.disturb(found, following, rows)
         return succeed_with(bodies, b'"additional_data":' + tail)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.pipedrive.answers import Answer, fail, succeed
 from sandbox.pipedrive.call import Call
 from sandbox.pipedrive.moments import write_v1
-from sandbox.pipedrive.offsets import disturb, find_rows, keep_listed, matches, page_offsets, sort_rows, updated_since
+from sandbox.pipedrive.offsets import disturb, find_rows, keep_listed, matches, page_records, sort_rows, updated_since
 from sandbox.table import Json, Key, Row
 
 LINKS = {"person_id": "Person", "org_id": "Organization", "deal_id": "Deal", "lead_id": "Lead"}
@@ -53,7 +53,7 @@ def list_notes(call: Call) -> Answer:
     table, wanted = call.company.tables["Note"], is_wanted(call)
     rows = [row for row in find_rows(call, table, "id") if wanted(row.record)]
     rows = sort_rows(call, keep_listed(call, "Note", rows), SORTS)
-    return disturb(call, table, page_offsets(call, rows, lambda row: show(call, row)), rows)
+    return disturb(call, table, page_records(call, rows, lambda row: show(call, row)), rows)
 
 
 def find_note(call: Call) -> Row:

@@ -11,15 +11,16 @@ from sandbox.pipedrive.moments import V1, whole_second_from
 from sandbox.table import Json, Row, Table, entry
 
 
-def page_offsets(call: Call, rows: list[Any], show: Callable[[Any], Any]) -> Answer:
+def page_offsets(call: Call, rows: list[Any], show: Callable[[Any], Any], *, swallows: bool = False) -> Answer:
+    """The page; one that is empty by a fault either `swallows` its rows, or they follow."""
     start, limit = call.integer("start", 0) or 0, call.limit()
     faults = call.company.faults
     part = faults.get("listEndsEarly")
     if part is not None:
         rows = rows[: int(len(rows) * part)]
-    empty = faults.empties(call.path, first=start == 0)
+    empty = faults.empties(f"{call.path} {swallows}", first=start == 0, swallows=swallows)
     page = [] if empty else rows[start : start + limit]
-    following = start if empty else start + limit
+    following = start if empty and not swallows else start + limit
     more = len(rows) > following
     pagination: Json = {"start": start, "limit": limit, "more_items_in_collection": more}
     if more:
@@ -52,6 +53,13 @@ def keep_listed(call: Call, kind: str, rows: list[Row]) -> list[Row]:
     """Without those a fault drops from lists in their default order."""
     dropped = call.company.dropped.get(kind)
     return [row for row in rows if row.record["id"] not in dropped] if dropped and not call.names("sort") else rows
+
+
+def page_records(call: Call, rows: list[Row], show: Callable[[Row], Json]) -> Answer:
+    """A page of records. One that is empty by a fault swallows them if no other order than by id was asked for; of changes
+    alone they follow."""
+    whole = call.names("sort") in ([], ["id"], ["id ASC"]) and not call.query.get("updated_since")
+    return page_offsets(call, rows, show, swallows=whole)
 
 
 def find_rows(call: Call, table: Table, order: str) -> list[Row]:

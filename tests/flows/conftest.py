@@ -39,9 +39,10 @@ class Stage:
     def clear(self) -> None:
         """As on the first day: no integration, no run, no record."""
         with psycopg.connect(self.database, autocommit=True) as admin:
-            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name in ('sync', 'leave')"
+            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name in ('sync', 'leave', 'rank')"
             wait_until(lambda: admin.execute(busy).fetchone() is None)
-            admin.execute("delete from procrastinate_jobs where task_name in ('sync', 'leave')")
+            admin.execute("delete from procrastinate_jobs where task_name in ('sync', 'leave', 'rank')")
+            admin.execute("update workspace set source_priority = '{}', forgotten = 0")
             names = {name for (name,) in admin.execute("select tablename from pg_tables where schemaname = 'public'")}
             ours = sorted(name for name in names - KEPT if not name.startswith("procrastinate_"))
             admin.execute(f"truncate {', '.join(ours)}".encode())

@@ -84,6 +84,35 @@ LARGE = 600
 """More contacts than are in one batch."""
 
 
+def test_scenario_7_one_is_killed_while_it_archives_what_is_gone(stage: Stage, workers: Workers) -> None:
+    """When all organizations are archived, and the persons are not: then nothing is, until another one does all of it."""
+    stage.crm.fill(20)
+    stage.crm.disturb(**HASTE)
+    workers.start("one")
+    integration, types = stage.connect(), ["CONTACT", "ORGANIZATION"]
+    stage.gateway.sync(integration, types)
+    gone = [f"/api/v2/{name}/{key}" for name, key in (("organizations", 1), ("persons", 1), ("persons", 2))]
+    for path in gone:
+        stage.crm.call("DELETE", path)
+    stage.crm.disturb(**HASTE, purgeDeleted=True)
+    with stage.barred("contact"):
+        run = stage.gateway.start(integration, types)
+        workers.signal(stage.find_halted("contact"), signal.SIGKILL)
+    assert count_deleted(stage) == 0
+    workers.start("two")
+    ended = stage.gateway.wait(run)
+    assert (ended["status"], ended["recordsArchived"], count_deleted(stage)) == ("SUCCEEDED", len(gone), len(gone))
+
+
+def count_deleted(stage: Stage) -> int:
+    """Sources of people and organizations that are gone in the CRM."""
+    lists = "nodes { sources { deletedAt } }"
+    query = f"{{ contacts(archived: INCLUDE) {{ {lists} }} organizations(archived: INCLUDE) {{ {lists} }} }}"
+    found = stage.gateway.ask(query)
+    nodes = [*found["contacts"]["nodes"], *found["organizations"]["nodes"]]
+    return sum(source["deletedAt"] is not None for node in nodes for source in node["sources"])
+
+
 def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
     """It does not wait for the end of the run, and the other one does not wait to be sure that it is gone."""
     workers.start("one")

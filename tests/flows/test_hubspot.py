@@ -79,14 +79,15 @@ def test_scenario_4_what_the_index_does_not_have_yet_comes_with_the_next_run(sta
     assert numbers(delta(stage, integration, *types)) == ["SUCCEEDED", 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("kind", ["FULL", "DELTA"])
-def test_scenario_10_an_empty_page_though_more_follow_is_no_end(stage: Stage, user: Hubspot, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "status"), [("FULL", "PARTIAL"), ("DELTA", "SUCCEEDED")])
+def test_scenario_10_an_empty_page_is_no_end(stage: Stage, user: Hubspot, kind: str, status: str) -> None:
+    """What a list has not shown is read by its id, which the run tells; a search shows it on its next page."""
     integration = stage.run_all(40)
     for number in range(1, 7):
         user.rename("contacts", user.key(number), f"Changed {number}")
     stage.crm.disturb(**HASTE, emptyPage=1)
     run = stage.gateway.sync(integration, ["CONTACT"], kind=kind)
-    assert numbers(run) == ["SUCCEEDED", 0, 6, 0, 0]
+    assert numbers(run) == [status, 0, 6, 0, 0]
 
 
 def test_scenario_10_a_search_that_shows_less_than_it_counts_is_asked_again(stage: Stage, user: Hubspot) -> None:
@@ -340,7 +341,7 @@ def test_scenario_21_a_429_of_the_searches_is_waited_for_as_told(stage: Stage, u
     rounds = [[call["status"] for call in each] for each in split(calls, 0.9)]
     assert len(rounds) >= 2
     assert rounds[0].count(429) > 0
-    assert {each.count(200) for each in rounds} <= {1, 2}
+    assert {each.count(200) for each in rounds} <= {0, 1, 2}  # the FULL has just counted by searches too
     assert max(each.count(429) for each in rounds) <= 3  # of the 5 that are sent in a second
 
 
@@ -352,7 +353,7 @@ def test_scenario_21_a_429_of_all_calls_is_waited_for_as_long_as_the_vendor_coun
     stage.crm.disturb(limits={"BURST": 3}, latencyMs=200)
     assert stage.gateway.sync(integration, ["ORGANIZATION"])["status"] == "SUCCEEDED"
     rounds = [[call["status"] for call in each] for each in split(stage.crm.requests()["recent"], 10)]
-    assert [len(each) - each.count(429) for each in rounds] == [2, 2]  # connecting was one of the first three
+    assert [len(each) - each.count(429) for each in rounds] == [2, 3]  # connecting was one of the first three
     assert 1 <= rounds[0].count(429) <= 3
     assert rounds[1].count(429) == 0
 

@@ -1,4 +1,4 @@
-"""What real CRMs do to a sync: scenarios 1, 15, 21 and 31. The death of a process, which is 7, is in test_death."""
+"""What real CRMs do to a sync: scenarios 1, 15, 21, 31 and 32. The death of a process, which is 7, is in test_death."""
 
 import re
 from collections import Counter
@@ -245,3 +245,31 @@ def test_scenario_31_two_fields_of_one_name_and_one_renamed(messy: Messy) -> Non
     moved = len(linked - {key for name, key in gateway.failures(after["id"]) if name == "Person"})
     assert (before["recordsCreated"], before["recordsUpdated"]) == (1, 0)
     assert (after["recordsCreated"], after["recordsUpdated"]) == (0, moved)
+
+
+def test_scenario_32_a_shared_mailbox_joins_nobody_and_who_was_joined_can_be_split(stage: Stage) -> None:
+    stage.crm.fill(5)
+    stage.crm.disturb(**HASTE)
+    phones = [{"value": "+37255501010", "primary": True}]
+    for number in range(6):
+        emails = [{"value": "info@shared.example"}]
+        stage.crm.call("POST", "/api/v2/persons", {"name": f"Shared {number}", "emails": emails, "phones": phones})
+    for number in range(2):
+        twin = {"name": f"Twin {number}", "emails": [{"value": "twins@home.example"}]}
+        stage.crm.call("POST", "/api/v2/persons", twin)
+    integration = stage.gateway.connect()
+    stage.gateway.sync(integration)
+    query = "query ($q: String) { contacts(search: $q) { nodes { id sources { id externalId } } } }"
+
+    def find(text: str) -> list[Row]:
+        rows: list[Row] = stage.gateway.ask(query, q=text)["contacts"]["nodes"]
+        return rows
+
+    assert [len(row["sources"]) for row in find("shared")] == [1] * 6
+    [joined] = find("twins@home.example")
+    split = "mutation ($s: ID!) { splitRecord(input: {sourceRecordId: $s}) { kept { id } userErrors { code } } }"
+    done = stage.gateway.ask(split, s=joined["sources"][0]["id"])["splitRecord"]
+    assert done == {"kept": {"id": joined["id"]}, "userErrors": []}
+    stage.crm.call("PATCH", f"/api/v2/persons/{joined['sources'][0]['externalId']}", {"name": "Twin himself"})
+    stage.gateway.sync(integration, kind="FULL")
+    assert [len(row["sources"]) for row in find("twins@home.example")] == [1, 1]

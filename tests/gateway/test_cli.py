@@ -1,9 +1,13 @@
 """The command line, as far as it needs no process of its own."""
 
+import json
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.mappings import read_file, write_wish
 from gateway.progress import choose, read_types
 from gateway.trouble import StartError
 from schema.build import print_sdl
@@ -27,6 +31,10 @@ COMMANDS = (
     "keys create",
     "keys list",
     "keys revoke",
+    "mappings export",
+    "mappings import",
+    "stats",
+    "clear-links",
     "db status",
     "db stop",
     "db psql",
@@ -77,6 +85,35 @@ def test_an_integration_is_found_by_id_by_name_and_by_crm() -> None:
         choose("pipedrive", [one, make("Acme 2")])
     with pytest.raises(StartError, match="no integration is connected yet"):
         choose("x", [])
+
+
+def test_a_file_of_mappings_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "mappings.json"
+    row = {"externalType": "Person", "localField": "jobTitle", "crmField": "job_title"}
+    file.write_text(json.dumps({"mappings": [row, {**row, "direction": "INBOUND", "transform": "trim(value)"}]}))
+    read = read_file(file)
+    assert [write_wish(one) for one in read] == [
+        {**row, "direction": "BIDIRECTIONAL", "transform": None},
+        {**row, "direction": "INBOUND", "transform": "trim(value)"},
+    ]
+
+    wrong = [row, {**row, "crmField": 1}, 7, {**row, "direction": "UP"}, {**row, "colour": "red"}]
+    file.write_text(json.dumps({"mappings": wrong}))
+    with pytest.raises(StartError) as told:
+        read_file(file)
+    assert str(told.value).splitlines() == [
+        "mappings.1: needs crmField as text",
+        "mappings.2: is no object",
+        "mappings.3: `direction` is one of INBOUND, OUTBOUND, BIDIRECTIONAL",
+        "mappings.4: has colour, which nothing reads",
+        "nothing is saved",
+    ]
+    for text, reason in (("[", "is no JSON"), ("[]", "has no list `mappings`")):
+        file.write_text(text)
+        with pytest.raises(StartError, match=reason):
+            read_file(file)
+    with pytest.raises(StartError, match="cannot read"):
+        read_file(tmp_path / "none.json")
 
 
 def test_every_command_is_in_the_readme_or_its_own_page() -> None:

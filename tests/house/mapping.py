@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from connectors.declaration import Connector, Convert, ExternalType
-from connectors.facts import Catalog
+from connectors.defaults import find_looked_at
 from connectors.registry import CONNECTORS
+from connectors.targets import FOLLOWED
 from storage.declare import Column, Group, Relation, camel, columns, declared
 from storage.records import BY_TYPE, RECORDS, Record
 from storage.shapes import RecordType
@@ -36,28 +37,6 @@ source was deleted. [sync.md](sync.md) says how several sources become one recor
 [pipedrive.md](pipedrive.md) how they are read.
 """
 
-FOLLOWED: Final = {(RecordType.CONTACT, "email"): "emails", (RecordType.CONTACT, "phone"): "phones"}
-"""Columns that are the first of a list."""
-
-OUTER: Final = ("properties", "associations")
-"""Objects in a payload that hold what functions look at."""
-
-
-class Watched(dict[str, Any]):
-    """A payload without values that remembers which were asked for."""
-
-    def __init__(self, prefix: str = "", seen: list[str] | None = None) -> None:
-        super().__init__()
-        self.prefix = prefix
-        self.seen: list[str] = [] if seen is None else seen
-        if not prefix:
-            self.update({name: Watched(f"{name}.", self.seen) for name in OUTER})
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if name not in self:
-            self.seen.append(self.prefix + name)
-        return super().get(name, default)
-
 
 # ---------------------------------------------------------------- one cell
 
@@ -68,9 +47,7 @@ def describe(external: ExternalType, entry: str | Convert | None) -> str:
         return NONE
     if isinstance(entry, str):
         return code(entry)
-    payload = Watched()
-    made = entry(payload, Catalog())
-    fields = [name for name in dict.fromkeys(payload.seen) if name != external.identifier]
+    fields, made = find_looked_at(external, entry)
     maker, given = find_maker(entry)
     named = {name.rpartition(".")[2] for name in fields}
     others = [code(one) for one in given if one not in named]

@@ -80,13 +80,35 @@ async def test_lists_end_early(crm: Caller, path: str, kind: str) -> None:
 
 @pytest.mark.parametrize("empty", [1, 2])
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_page_is_empty_though_more_follow(crm: Caller, path: str, empty: int) -> None:
-    every = await crm.every(path)
+async def test_a_page_is_empty_and_its_rows_are_on_no_other(crm: Caller, path: str, empty: int) -> None:
+    pages = [page async for page in crm.pages(path, limit=20)]
     await crm.faults(emptyPage=empty)
     for _ in range(2):
-        pages = [page async for page in crm.pages(path, limit=20)]
-        assert pages[empty - 1] == []
-        assert [record for page in pages for record in page] == every
+        shown = [page async for page in crm.pages(path, limit=20)]
+        assert shown == [[] if number == empty else page for number, page in enumerate(pages, 1)]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/api/v1/leads"])
+async def test_a_list_of_which_the_only_page_is_empty_ends(crm: Caller, path: str) -> None:
+    await crm.faults(emptyPage=1)
+    for _ in range(2):
+        assert [page async for page in crm.pages(path, limit=500)] == [[]]
+
+
+@pytest.mark.parametrize("empty", [1, 2])
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_of_changes_or_in_another_order_is_empty_though_its_rows_follow(
+    crm: Caller, path: str, empty: int
+) -> None:
+    order = {"sort": "update_time"} if "v1" in path else {"sort_by": "update_time"}
+    for asked in (order, {"updated_since": "2000-01-01T00:00:00Z"}):
+        every = await crm.every(path, **asked)
+        await crm.faults(emptyPage=empty)
+        for _ in range(2):
+            pages = [page async for page in crm.pages(path, limit=20, **asked)]
+            assert pages[empty - 1] == []
+            assert [record for page in pages for record in page] == every
+        await crm.faults()
 
 
 @pytest.mark.parametrize(("path", "kind"), PATHS.items())

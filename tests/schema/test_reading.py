@@ -364,6 +364,43 @@ async def test_filters_and_archived_come_from_variables_and_literals_alike(home:
     assert found["contacts"]["nodes"] == [{"name": "Bob"}]
 
 
+async def test_custom_fields_are_filtered_by_their_path(home: Home) -> None:
+    budget = {"amount": 500, "currency": "EUR"}
+    await home.add(
+        home.contact(
+            1, name="Ann", custom_fields={"Budget": budget, "Tags": ["hot"], "VIP": True, "Due": "2026-03-01"}
+        ),
+        home.make(tables.Organization, name="Initech", custom_fields={"Budget": budget}),
+        home.make(tables.Deal, title="Big", custom_fields={"Budget": budget}),
+    )
+    found = await home.read(
+        """{
+        contacts(filter: {customFields: [
+          {path: "Budget.amount", number: {gte: "499.99", lt: 501}}
+          {path: "Tags", text: {in: ["hot", "cold"], startsWith: "h"}}
+          {path: "VIP", bool: true}
+          {path: "Due", date: {gte: "2026-03-01T01:00:00+01:00"}}]}) { nodes { name } }
+        none: contacts(filter: {customFields: [{path: "VIP", bool: false}]}) { totalCount }
+        organizations(filter: {customFields: [{path: "Budget.currency", text: {eq: "EUR"}}]}) { nodes { name } }
+        deals(filter: {customFields: [{path: "Budget.currency", text: {isNull: false}}]}) { nodes { title } } }"""
+    )
+    assert found == {
+        "contacts": {"nodes": [{"name": "Ann"}]},
+        "none": {"totalCount": 0},
+        "organizations": {"nodes": [{"name": "Initech"}]},
+        "deals": {"nodes": [{"title": "Big"}]},
+    }
+
+
+@pytest.mark.parametrize(("given", "count"), [({}, 0), ({"bool": True, "text": {"eq": "x"}}, 2), ({"text": None}, 0)])
+async def test_an_entry_has_exactly_one_comparison(home: Home, given: dict[str, Any], count: int) -> None:
+    query = "query ($f: [CustomFieldFilter!]) { contacts(filter: {customFields: $f}) { totalCount } }"
+    code, message = await home.refused(query, f=[{"path": "VIP", "bool": True}, {"path": "Tier"} | given])
+    assert code == "BAD_INPUT"
+    one = "exactly one of `text`, `number`, `date`, `bool`"
+    assert message == f"Each entry of `customFields` has {one}; this one has {count}: Tier."
+
+
 async def test_a_filtered_count_beyond_10_000_is_null_and_a_plain_one_exact(home: Home) -> None:
     async with home.database.session(home.workspace) as session:
         await home.database.run(

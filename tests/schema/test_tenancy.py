@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -77,19 +78,27 @@ REMOTE = """
 query ($integration: ID!) { remoteRecords(integrationId: $integration, externalType: "Person") { nodes { externalId } } }
 """
 
+MAPPING = {"externalType": "Person", "localField": "jobTitle", "crmField": "name"}
 MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "approveSync": ("run", {}),
     "cancelSync": ("run", {}),
+    "clearLinks": ("integration", {}),
     "connect": ("integration", {"crm": "PIPEDRIVE", "apiToken": "token-1"}),
     "deleteIntegration": ("integration", {}),
     "disconnect": ("integration", {}),
+    "mergeRecords": ("contact", {"mergeIds": [str(GlobalId("Contact", UUID(int=1)))]}),
     "pauseIntegration": ("integration", {}),
     "removeMember": ("member", {}),
     "resumeIntegration": ("integration", {}),
+    "resetFieldMappings": ("integration", {}),
     "revokeApiKey": ("key", {}),
+    "splitRecord": ("source", {}),
     "sync": ("integration", {}),
     "testIntegration": ("integration", {}),
+    "updateFieldMappings": ("integration", {"mappings": [MAPPING]}),
     "updateIntegration": ("integration", {"displayName": "Taken"}),
     "updateMember": ("member", {"role": "VIEWER"}),
+    "updateWorkspace": ("integration", {"name": "Taken"}),
 }
 """Every mutation that is about something that is there already: what its id is of, and what else its input needs."""
 

@@ -14,11 +14,12 @@ import psycopg
 from psycopg import sql
 from sqlmodel import SQLModel
 
-from storage import listing, merges, query, sources, upserts
+from storage import changes, listing, merges, query, remap, sources, upserts
 from storage.declare import Criterion, Relation, camel, declared
 from storage.listing import GlobalId, Listing, Window
 from storage.query import Arguments
 from storage.records import RECORDS, Record
+from storage.shapes import RecordType
 from tests.house.sources import PRODUCT, ROOT, list_sources, name, parse
 from tests.house.tables import OWNED
 
@@ -149,11 +150,17 @@ def list_made() -> Iterator[str]:
     """Every statement that a function of storage makes from the declarations: those of MAKERS."""
     for record in RECORDS.values():
         yield from merges.absorbing(record.__name__)
+        yield from (statement for _, statement in merges.referring(record.__name__))
         yield upserts.upsert_records(record)
+        yield changes.read_images(record)
+        yield from changes.find_pointing(record).values()
+        yield remap.write_columns(RecordType[record.__name__.upper()], ("custom_fields",))
         for key, relation in declared(record, Relation).items():
             if relation.through:
                 yield upserts.replace_links(record, key)
+    yield changes.write_events(tuple(RecordType))
     yield from map(sources.by_ids, sources.NODES)
+    yield from (remap.read_sources(None, 0), remap.read_sources(1, 1))
     for made in list_listings():
         yield from (made.page(), made.total())
         if made.parent:
@@ -183,12 +190,20 @@ def ask_all(record: type[Record]) -> dict[str, Any]:
         target = record.__name__ if name == "ids" else name.removesuffix("_id").capitalize()
         one = str(GlobalId(target, uuid4())) if each.type is UUID else "x"
         asked[camel(name)] = {"eq": one} if each.value else [one]
+        if each.type is dict:
+            asked[camel(name)] = [{"path": "x.y", "text": {"eq": one}}]
     return asked
 
 
 MAKERS = {
+    "storage/changes.py _field",
+    "storage/changes.py find_pointing",
+    "storage/changes.py read_images",
+    "storage/changes.py write_events",
+    "storage/custom.py read_comparison",
     "storage/listing.py Listing._count",
     "storage/listing.py Listing._rows",
+    "storage/merges.py _refer",
     "storage/merges.py _repoint",
     "storage/merges.py absorbing",
     "storage/query.py list_related",
@@ -196,6 +211,8 @@ MAKERS = {
     "storage/records.py Activity",
     "storage/records.py Deal",
     "storage/records.py Record",
+    "storage/remap.py read_sources",
+    "storage/remap.py write_columns",
     "storage/sources.py by_ids",
     "storage/upserts.py replace_links",
     "storage/upserts.py upsert_records",

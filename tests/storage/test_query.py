@@ -33,6 +33,31 @@ def some_id() -> UUID:
 
 WORKSPACE, OTHER, PIPEDRIVE = some_id(), some_id(), some_id()
 NAMES = [None, None, "Zoë", "zoe", "Anna", "anna", "Ärger", "x" * 260 + "1", "x" * 260 + "2", "50 %_\\", "", "李"]
+BIG = "9007199254740993"
+HELD: list[Row] = [
+    {},
+    {
+        "Score": 12.5,
+        "Tier": "Gold",
+        "Tags": ["Reseller", "At risk", 7],
+        "VIP": True,
+        "Since": "2026-03-01",
+        "Empty": None,
+    },
+    {"Score": 12, "Tier": "gold", "Tags": [], "VIP": False, "Since": "2026-03-01T09:30:00.5Z"},
+    {"Score": "12.5", "Tier": 5, "Tags": "Reseller", "VIP": "true", "Since": "2026-02-30"},
+    {"Score": BIG, "Tier": None, "Since": "2026-03-01T10:30:00+01:00", "Budget": {"amount": 500, "currency": "EUR"}},
+    {"Budget.amount": 7, "Budget": {"amount": 500}, "No. of": {"seats.max": 1, "seats": {"max": 40}}, "Since": "now"},
+    {
+        'it\'s "5%" {t} 李': "yes",
+        "": "nameless",
+        "Since": 20260301,
+        "$.Tier": "x",
+        "Budget": 500,
+        "Tags": [["Reseller"]],
+    },
+]
+"""Custom fields of every type, and some that are not of the type that others have by that name."""
 OWNERS = {"7": "ada@acme.test", "8": "Grace@Acme.test", "9": None}
 
 
@@ -59,6 +84,7 @@ def some_contacts(random: Random, organizations: Sequence[UUID]) -> list[Row]:
                 "created_at": START + timedelta(hours=random.randrange(9)),
                 "updated_at": START + timedelta(microseconds=random.randrange(40)),
                 "archived_at": START if number % 7 == 0 else None,
+                "custom_fields": HELD[number % len(HELD)],
             }
         )
     return found
@@ -223,6 +249,58 @@ FILTERS: list[tuple[Mapping[str, Any], Predicate]] = [
     (
         {"or": [{"name": {"isNull": True}}, {"and": [{"kind": ["CONTACT"]}, {"tag": {"eq": "cold"}}]}]},
         lambda row: row["name"] is None or (row["kind"] == "CONTACT" and "cold" in row["tags"]),
+    ),
+]
+
+
+def custom(path: str, **comparison: Any) -> dict[str, Any]:
+    return {"customFields": [{"path": path, **comparison}]}
+
+
+def holding(*places: int) -> Predicate:
+    """Whose custom fields are those of one of these places."""
+    return lambda row: any(row["custom_fields"] == HELD[place] for place in places)
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MIDNIGHT, MORNING = NOON - timedelta(hours=12), NOON - timedelta(hours=2, minutes=30)
+FILTERS += [
+    ({"customFields": []}, every),
+    (custom("Tier", text={}), every),
+    (custom("Tier", text={"eq": "Gold"}, number=None), holding(1)),
+    (custom("Tier", text={"startsWith": "G"}), holding(1, 2)),
+    (custom("Tier", text={"in": ["gold", "5"]}), holding(2)),
+    (custom("Tier", text={"ne": "Gold"}), holding(0, 2, 3, 4, 5, 6)),
+    (custom("Tier", text={"isNull": True}), holding(0, 3, 4, 5, 6)),
+    (custom("Tier", text={"isNull": False}), holding(1, 2)),
+    ({"not": custom("Tier", text={"eq": "Gold"})}, holding(0, 2, 3, 4, 5, 6)),
+    (custom("Tags", text={"eq": "Reseller"}), holding(1, 3)),
+    (custom("Tags", text={"ne": "Reseller"}), holding(0, 2, 4, 5, 6)),
+    (custom("Tags", text={"startsWith": "res", "endsWith": "risk"}), none),
+    (custom("Tags", text={"isNull": True}), holding(0, 2, 4, 5, 6)),
+    (custom("Tags.0", text={"eq": "Reseller"}), none),
+    (custom("Score", number={"gte": Decimal("12"), "lt": Decimal("12.50")}), holding(2)),
+    (custom("Score", number={"eq": Decimal("12.50")}), holding(1)),
+    (custom("Score", number={"isNull": True}), holding(0, 3, 4, 5, 6)),
+    (custom("Score", text={"eq": BIG}), holding(4)),
+    (custom("VIP", bool=True), holding(1)),
+    (custom("VIP", bool=False), holding(2)),
+    (custom("Since", date={"gte": MIDNIGHT, "lt": NOON}), holding(1, 2, 4)),
+    (custom("Since", date={"gt": MIDNIGHT, "lte": MORNING}), holding(4)),
+    (custom("Since", date={"isNull": True}), holding(0, 3, 5, 6)),
+    (custom("Budget.amount", number={"eq": Decimal(500)}), holding(4)),
+    (custom("Budget.amount", number={"eq": Decimal(7)}), holding(5)),
+    (custom("Budget.currency", text={"contains": "ur"}), holding(4)),
+    (custom("No. of.seats.max", number={"gt": Decimal(1)}), holding(5)),
+    (custom('it\'s "5%" {t} 李\0', text={"eq": "yes"}), holding(6)),
+    (custom("", text={"eq": "nameless"}), holding(6)),
+    (custom("$.Tier", text={"eq": "Gold"}), none),
+    (custom("Tier' OR true --", text={"isNull": False}), none),
+    (custom("a." * 5_000, text={"eq": "x"}), none),
+    (custom("Empty", text={"isNull": False}), none),
+    (
+        {"customFields": [{"path": "VIP", "bool": True}, {"path": "Score", "number": {"gt": Decimal(12)}}]},
+        holding(1),
     ),
 ]
 

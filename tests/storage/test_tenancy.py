@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import consents, integrations, merges, runs, upserts
+from storage import consents, integrations, matching, merges, runs, upserts
 from storage.database import Database
 from storage.embedded import Embedded
 from storage.errors import WrongWorkspace
@@ -322,15 +322,24 @@ def take_user(database: Database, session: AsyncSession, others: dict[str, Row])
 
 def absorb(database: Database, session: AsyncSession, others: dict[str, Row]) -> Awaitable[object]:
     """As a sync makes a record part of another one."""
-    moves = [{"old": others[name]["id"], "new": uuid4()} for name in ("contact", "merged_record")]
-    return merges.absorb(database, session, session.info["workspace"], RecordType.CONTACT, moves)
+    absorbed = {others[name]["id"]: uuid4() for name in ("contact", "merged_record")}
+    return merges.absorb(database, session, RecordType.CONTACT, absorbed)
 
 
 def move(database: Database, session: AsyncSession, others: dict[str, Row]) -> Awaitable[object]:
     """As a sync gives a source to another record."""
-    source = others["source_record"]
-    moved = {"source": source["id"], "old": source["record_id"], "new": uuid4()}
-    return merges.move_sources(database, session, [moved])
+    return merges.move_sources(database, session, {others["source_record"]["id"]: uuid4()})
+
+
+def judge(database: Database, session: AsyncSession, others: dict[str, Row]) -> Awaitable[object]:
+    """As a person says of those two sources that they are the same."""
+    pair = others["pairing"]
+    return matching.judge(database, session, [(pair["source_id"], pair["other_id"])], same=True)
+
+
+def reconcile(database: Database, session: AsyncSession, others: dict[str, Row]) -> Awaitable[object]:
+    """As a person merges the two records."""
+    return matching.reconcile(database, session, [others["pairing"]["source_id"], others["pairing"]["other_id"]])
 
 
 def unlink(database: Database, session: AsyncSession, others: dict[str, Row]) -> Awaitable[object]:
@@ -353,7 +362,8 @@ WRITES: dict[str, Write] = {
     "move": move,
     "link": unlink,
     "kind": lambda database, session, of: upserts.settle_kinds(database, session, [of["contact"]["id"]], ["x:y"]),
-    "keys": lambda database, session, of: upserts.replace_keys(database, session, [of["source_record"]["id"]], []),
+    "same": judge,
+    "not the same": reconcile,
     "claim": lambda database, session, of: runs.claim(database, session, of["sync_run"]["id"]),
     "cancel": lambda database, session, of: runs.cancel(database, session, of["sync_run"]["id"]),
     "end": end_run,

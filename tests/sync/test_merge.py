@@ -1,6 +1,5 @@
 """Which record a source belongs to, and what several sources together say."""
 
-import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.shapes import RecordType
-from sync.merge import Matcher, Source, list_keys, merge_sources
+from sync.golden import Source, merge_sources
 
 HERE = UUID(int=1)
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -28,6 +27,7 @@ def source(number: int, values: dict[str, Any], *, day: int = 0, **more: Any) ->
         **{
             "id": UUID(int=number),
             "integration_id": HERE,
+            "crm": "PIPEDRIVE",
             "external_type": "Person",
             "external_id": str(number),
             "record_id": None,
@@ -38,50 +38,6 @@ def source(number: int, values: dict[str, Any], *, day: int = 0, **more: Any) ->
             **more,
         }
     )
-
-
-def test_a_person_is_recognised_by_addresses_then_by_numbers() -> None:
-    phones = [{"value": "020", "e164": None}, {"value": "+372 555 0101", "e164": "+3725550101"}]
-    values = person(emails=email(" Ann@Example.COM", "not an address", "ann@example.com"), phones=phones)
-    assert list_keys(RecordType.CONTACT, values) == [("email", "ann@example.com"), ("phone", "+3725550101")]
-
-
-def test_nobody_is_recognised_by_a_name() -> None:
-    assert list_keys(RecordType.CONTACT, person(name="Ann Lee")) == []
-
-
-def test_a_company_is_recognised_by_its_domain_then_by_its_name() -> None:
-    values = {"domain": "Acme.com", "name": " ACME  Ltd"}
-    assert list_keys(RecordType.ORGANIZATION, values) == [("domain", "acme.com"), ("name", "acme ltd")]
-
-
-def test_companies_of_one_name_with_two_domains_are_two() -> None:
-    matcher = Matcher([("domain", "acme.com", UUID(int=7)), ("name", "acme", UUID(int=7))])
-    assert matcher.match([("domain", "acme.org"), ("name", "acme")]) is None
-    assert matcher.match([("name", "acme")]) == UUID(int=7)
-
-
-def test_the_link_is_stronger_than_any_key() -> None:
-    linked = source(1, person(emails=email("ann@example.com")), record_id=UUID(int=100))
-    matcher = Matcher([("email", "ann@example.com", UUID(int=200))])
-    matcher.place([linked], {linked.id: [("email", "ann@example.com")]})
-    assert linked.record_id == UUID(int=100)
-
-
-@given(st.lists(st.sets(st.sampled_from("abcdef"), max_size=3), max_size=12), st.randoms(use_true_random=False))
-def test_a_page_makes_the_same_people_in_any_order(addresses: list[set[str]], chance: random.Random) -> None:
-    def people(order: list[int]) -> set[frozenset[str]]:
-        sources = {n: source(n + 1, person()) for n in order}
-        keys = {sources[n].id: [("email", f"{one}@example.com") for one in sorted(addresses[n])] for n in order}
-        Matcher([]).place([sources[n] for n in order], keys)
-        found: dict[UUID | None, set[str]] = {}
-        for each in sources.values():
-            found.setdefault(each.record_id, set()).add(each.external_id)
-        return {frozenset(group) for group in found.values()}
-
-    order = list(range(len(addresses)))
-    shuffled = chance.sample(order, len(order))
-    assert people(order) == people(shuffled)
 
 
 def test_the_source_changed_last_speaks_first_and_the_others_fill_the_gaps() -> None:

@@ -153,6 +153,8 @@ async def test_the_same_people_of_another_workspace_stay_as_they_are(pair: tuple
         "deal_contact": 1,
         "activity": 1,
         "activity_contact": 1,
+        "change_event": 15,
+        "pairing": 1,
     }
 
 
@@ -184,14 +186,16 @@ async def test_a_job_says_ids_and_nothing_else(pair: tuple[Tenant, Tenant]) -> N
     async with tenant.database.session(workspace) as session:
         await jobs.defer_sync(session, run)
         await jobs.defer_leave(session, integration)
+        await jobs.defer_rank(session, workspace)
     tasks = {name for name in jobs.app.tasks if not name.startswith(("builtin:", "procrastinate."))}
     await jobs.close()
 
     with psycopg.connect(tenant.database.url) as connection:
         deferred = connection.execute("select task_name, args, lock, queueing_lock from procrastinate_jobs order by id")
         rows = deferred.fetchall()
-    assert tasks == {"sync", "leave", "rescue"}
+    assert tasks == {"sync", "leave", "rank", "rescue"}
     assert rows == [
         ("sync", {"workspace_id": str(workspace), "run_id": str(run.id)}, None, None),
         ("leave", {"workspace_id": str(workspace), "integration_id": str(integration.id)}, None, None),
+        ("rank", {"workspace_id": str(workspace)}, None, None),
     ]

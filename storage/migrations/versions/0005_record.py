@@ -14,6 +14,7 @@ alter table workspace add column forgotten bigint not null default 0;
 alter table integration add column excluded_fields text[] not null default '{}';
 alter table integration add column delete_guard_percent integer not null default 10;
 alter table integration add column mappings_version integer not null default 0;
+alter table integration add column to_remap jsonb;
 
 alter table source_record add column observed_at timestamptz not null default now();
 alter table source_record add column since jsonb not null default '{}';
@@ -50,6 +51,15 @@ create table field_mapping (
     updated_at timestamptz not null
 );
 create unique index uq_field_mapping on field_mapping (integration_id, external_type, local_field, direction);
+
+create table crm_catalog (
+    integration_id uuid not null references integration (id) on delete cascade,
+    external_type varchar not null,
+    workspace_id uuid not null,
+    catalog jsonb not null,
+    read_at timestamptz not null,
+    primary key (integration_id, external_type)
+);
 
 create table pairing (
     source_id uuid not null,
@@ -92,5 +102,5 @@ def upgrade() -> None:
         for name in names:
             op.execute(f"alter table {table} alter column {name} drop default")
     op.execute(TABLES)
-    for table in ("field_mapping", "pairing", "change_event", "staged_archive"):
+    for table in ("field_mapping", "crm_catalog", "pairing", "change_event", "staged_archive"):
         enable_rls(table)

@@ -138,16 +138,30 @@ async def test_lists_end_early(crm: Caller, kind: str) -> None:
 
 @pytest.mark.parametrize("empty", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_page_is_empty_though_more_follow(crm: Caller, kind: str, empty: int) -> None:
-    every = await crm.every(kind)
+async def test_a_page_is_empty_and_its_rows_are_on_no_other(crm: Caller, kind: str, empty: int) -> None:
+    """Of a list; those of a search, or of what is archived, follow."""
+    path = f"/crm/objects/{V}/{kind}"
+    pages = [page async for page in crm.pages(path, limit=20)]
+    ids = sorted(await crm.ids(kind))
     await crm.faults(emptyPage=empty)
     for _ in range(2):
-        pages = [page async for page in crm.pages(f"/crm/objects/{V}/{kind}", limit=20)]
-        assert pages[empty - 1] == []
-        assert [record for page in pages for record in page] == every
+        shown = [page async for page in crm.pages(path, limit=20)]
+        assert shown == [[] if number == empty else page for number, page in enumerate(pages, 1)]
         found = [page async for page in crm.walk(kind, **by_time(kind))]
         assert found[empty - 1] == []
-        assert sorted(keys([row for page in found for row in page])) == sorted(keys(every))
+        assert sorted(keys([row for page in found for row in page])) == ids
+    for one in ids[:3]:
+        await crm.call("DELETE", f"{path}/{one}")
+    gone = [page async for page in crm.pages(path, limit=1, archived="true")]
+    assert gone[empty - 1] == []
+    assert set(ids[:3]) <= set(keys([row for page in gone for row in page]))
+
+
+async def test_a_list_of_which_the_only_page_is_empty_ends(crm: Caller) -> None:
+    assert (await crm.control("PUT", "data", {"size": 20})).status_code == 200
+    await crm.faults(emptyPage=1)
+    for _ in range(2):
+        assert [page async for page in crm.pages(CONTACTS, limit=100)] == [[]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
