@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,7 +25,7 @@ PATIENCE = 60.0
 """Seconds: who is asked to come again later than that has used up more than a burst."""
 SWIFT, STRETCH = 0.02, 0.05
 """Seconds: an answer slower than the first was perhaps counted later than it was sent, by up to the second."""
-RENEWALS = 3
+RENEWALS = 5
 """Of the token within one call: others may use up a new one before this call has got through."""
 EARLY = 300.0
 """Seconds before its end at which a token is renewed."""
@@ -65,10 +66,12 @@ class Calls:
     """How many calls it has made so far."""
     ahead: float = 0.0
     """Seconds by which the CRM's clock is ahead of ours, as its answers tell."""
-    accepted: str = ""
-    """The token that the CRM took last: where it refuses it then, the token has ended."""
     renewed: str = ""
     """The token that the last renewal gave."""
+    accepted: bool = False
+    """The CRM has taken it: where it refuses it then, the token has ended."""
+    flying: Counter[str] = field(default_factory=Counter)
+    """How many calls wait for their answer, by their token."""
 
     @property
     def key(self) -> str:
@@ -145,15 +148,16 @@ class Calls:
         return self.credential.token
 
     async def _renew_refused(self, token: str) -> bool:
-        """A newer token in the place of one that the CRM refuses. One that was just renewed and never worked is not renewed
-        again: the CRM would refuse the next one too."""
+        """A newer token in the place of one that the CRM refuses. One that was just renewed and never worked, and that no
+        call under way may show to work, is not renewed again: the CRM would refuse the next one too."""
         if self.renew is None:
             return False
         if token == self.credential.token:
-            if token == self.renewed and token != self.accepted:
+            if token == self.renewed and not self.accepted and not self.flying[token]:
                 return False
             self.credential = await self.renew(token)
-            self.renewed = self.credential.token
+            if self.renewed != self.credential.token:
+                self.renewed, self.accepted = self.credential.token, False
         return True
 
     # ------------------------------------------------------------ one call
@@ -197,6 +201,7 @@ class Calls:
         begun = self.clock()
         late = begun - due
         self.made += 1
+        self.flying[token] += 1
         try:
             response = await send(self.http, self.base + path, params, headers, body)
         except BROKEN:
@@ -207,12 +212,14 @@ class Calls:
             raise Unsupported(
                 f"The address of {self.connector.label} is not usable.", crm=self.connector.name
             ) from error
+        finally:
+            self.flying[token] -= 1
         self._tell(response.status_code, begun)
         late += min(STRETCH, max(0.0, self.clock() - due - late - SWIFT))
         self.ahead = told_time(response.headers.get("date"), self.wall()) or self.ahead
         answer = read_answer(self.connector, response)
         if answer is not None and answer.ok:
-            self.accepted = token
+            self.accepted |= token == self.renewed
         if answer is None or answer.status != 429:
             told = told_limits(self.connector, answer) if answer else None
             await self.ledger.settle(reservation, late=late, told=told)

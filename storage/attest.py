@@ -8,13 +8,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.database import Database
 from storage.tables import SyncRun
 
+# LIMIT keeps the inner queries as they are: one look into an index for each id, where a join would read all that is here.
 ABSENT = """
-SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id) WHERE NOT EXISTS (
-  SELECT FROM source_record s WHERE s.integration_id = %(integration)s AND s.external_type = %(type)s
-  AND s.external_id = asked.id AND s.deleted_at IS NULL AND s.workspace_id = %(workspace)s)
-AND NOT EXISTS (
-  SELECT FROM sync_error e WHERE e.run_id = %(run)s AND e.external_type = %(type)s AND e.external_id = asked.id
-  AND e.workspace_id = %(workspace)s)
+SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id)
+LEFT JOIN LATERAL (
+  SELECT true AS found FROM source_record s WHERE s.integration_id = %(integration)s AND s.external_type = %(type)s
+  AND s.external_id = asked.id AND s.deleted_at IS NULL AND s.workspace_id = %(workspace)s LIMIT 1) here ON true
+LEFT JOIN LATERAL (
+  SELECT true AS found FROM sync_error e WHERE e.run_id = %(run)s AND e.external_type = %(type)s
+  AND e.external_id = asked.id AND e.workspace_id = %(workspace)s LIMIT 1) told ON true
+WHERE here.found IS NULL AND told.found IS NULL
 """
 """Which of these are not here and alive, and have not been told as failed either."""
 

@@ -1,5 +1,6 @@
 """Catalogs as runs have last read them: with them, records are mapped anew without a call to the CRM."""
 
+import asyncio
 from dataclasses import dataclass
 
 from connectors.catalogs import pack_catalog, unpack_catalog
@@ -19,7 +20,14 @@ class Keeper:
     integration: Integration
 
     async def keep(self, external: ExternalType, catalog: Catalog) -> None:
-        """What has just been read."""
+        """What has just been read. Whoever is stopped meanwhile waits for it: a transaction is not cut in the middle."""
+        writing = asyncio.create_task(self._write(external, catalog))
+        try:
+            await asyncio.shield(writing)
+        finally:
+            await asyncio.wait([writing])
+
+    async def _write(self, external: ExternalType, catalog: Catalog) -> None:
         async with self.database.session(self.integration.workspace_id) as session:
             packed = pack_catalog(external, catalog)
             await catalogs.keep(self.database, session, self.integration.id, external.name, packed)
