@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -67,30 +68,68 @@ def merge_sources(
 
     What belongs together, as an amount and its currency, comes from one source.
     """
-    ranked, record = rank(sources, priority), BY_TYPE[type_]
-    row: dict[str, Any] = {}
-    for name, column in columns(record).items():
-        values = [source.mapped[name] for source in ranked if source.mapped.get(name) is not None]
-        if column.merge == "union":
-            row[name] = unite(values, {} if name == "custom_fields" else [])
-        elif column.merge != "local":
-            row[name] = values[0] if values else None
-    for group in declared(record, Group).values():
-        first = next(iter(group.parts.values()))
-        holder = next((one.mapped for one in ranked if one.mapped.get(first) is not None), {})
-        row |= {name: holder.get(name) for name in group.parts.values()}
+    ranked, plan = rank(sources, priority), plan_of(type_)
+    row = _speak_alone(plan, ranked[0].mapped) if len(ranked) == 1 else _speak_together(plan, ranked)
     owner = next((source for source in ranked if source.mapped.get("owner_external_id")), None)
     row["owner_integration_id"] = owner.integration_id if owner else None
     is_gone = all(source.deleted_at for source in sources)
     row["archived_at"] = max(source.deleted_at or NEVER for source in sources) if is_gone else None
     several: dict[str, list[UUID]] = {}
-    for name, relation in declared(record, Relation).items():
-        found = dict.fromkeys(one for source in ranked for one in source.find_targets(name, targets))
+    for name, relation in plan.relations:
+        found = [one for source in ranked for one in source.find_targets(name, targets)]
         if relation.through and any(name in source.refs for source in ranked):
-            several[name] = list(found)  # the far side speaks for those that no source names
+            several[name] = list(dict.fromkeys(found))  # the far side speaks for those that no source names
         elif not relation.many:
-            row[relation.key] = next(iter(found), None)
+            row[relation.key] = found[0] if found else None
     return row, several
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the parts of a record are merged, from their declaration."""
+
+    first: Sequence[str]
+    """Columns of the best source that has a value."""
+    united: Sequence[tuple[str, Any]]
+    """Columns of all sources, and what they are where there is none."""
+    groups: Sequence[Sequence[str]]
+    relations: Sequence[tuple[str, Relation]]
+
+
+@cache
+def plan_of(type_: RecordType) -> Plan:
+    """Of a type of record; once."""
+    record = BY_TYPE[type_]
+    by_merge = [(name, column.merge) for name, column in columns(record).items()]
+    return Plan(
+        first=[name for name, merge in by_merge if merge not in ("union", "local")],
+        united=[(name, {} if name == "custom_fields" else []) for name, merge in by_merge if merge == "union"],
+        groups=[list(group.parts.values()) for group in declared(record, Group).values()],
+        relations=list(declared(record, Relation).items()),
+    )
+
+
+def _speak_alone(plan: Plan, mapped: Mapping[str, Any]) -> dict[str, Any]:
+    row = {name: mapped.get(name) for name in plan.first}
+    for name, nothing in plan.united:
+        value = mapped.get(name)
+        row[name] = nothing if value is None else value
+    for names in plan.groups:
+        if mapped.get(names[0]) is None:
+            row |= dict.fromkeys(names)
+    return row
+
+
+def _speak_together(plan: Plan, ranked: Sequence[Source]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in plan.first:
+        row[name] = next((one.mapped[name] for one in ranked if one.mapped.get(name) is not None), None)
+    for name, nothing in plan.united:
+        row[name] = unite([one.mapped[name] for one in ranked if one.mapped.get(name) is not None], nothing)
+    for names in plan.groups:
+        holder = next((one.mapped for one in ranked if one.mapped.get(names[0]) is not None), {})
+        row |= {name: holder.get(name) for name in names}
+    return row
 
 
 def unite(values: Sequence[Any], nothing: Any) -> Any:

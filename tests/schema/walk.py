@@ -1,5 +1,6 @@
 """Operations made from a schema by introspection: one for each field of its roots and each way to fill its arguments."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -22,6 +23,8 @@ from graphql import (
 DEPTH = 3
 """Objects within objects that are looked into."""
 
+RECORDS = ("Contact", "Organization", "Deal", "Activity")
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -43,16 +46,24 @@ class Walk:
         type_ = getattr(self.schema, f"{root}_type")
         for name, field in type_.fields.items():
             for arguments, depth in self.fill(field):
-                for fields in self.shapes(field, depth):
+                for fields in self.shapes(field, depth, about(arguments)):
                     yield Operation(name, f"{root} {{ {name}{spell(arguments, '()')}{fields} }}")
 
-    def shapes(self, field: GraphQLField, depth: int) -> list[str]:
-        """What is asked of a field of a root: one selection, or of an interface one for each kind of it."""
+    def shapes(self, field: GraphQLField, depth: int, about: str | None) -> list[str]:
+        """What is asked of a field of a root: one selection, or of an interface one for each kind of it. Where the id is of
+        something else, `about`, not so deep: there is nothing."""
         named = get_named_type(field.type)
         if not isinstance(named, GraphQLInterfaceType):
-            return [self.select(field.type, depth)]
+            is_other = (
+                about is not None
+                and isinstance(named, GraphQLObjectType)
+                and about in RECORDS
+                and named.name in RECORDS
+            )
+            return [self.select(field.type, 1 if is_other and about != named.name else depth)]
         kinds = self.schema.get_possible_types(named)
-        return [f" {{ __typename id ... on {kind.name}{self.select(kind, depth - 1)} }}" for kind in kinds]
+        depths = {kind.name: depth - 1 if about in (None, kind.name) else 0 for kind in kinds}
+        return [f" {{ __typename id ... on {kind.name}{self.select(kind, depths[kind.name])} }}" for kind in kinds]
 
     def fill(self, field: GraphQLField) -> Iterator[tuple[dict[str, str], int]]:
         """Arguments, and how deep to look: the required ones alone with each of their values; then each other one beside
@@ -118,6 +129,12 @@ class Walk:
         if "first" in field.args:
             given["first"] = "2"
         return spell(given, "()")
+
+
+def about(arguments: Mapping[str, str]) -> str | None:
+    """What the id among some arguments is of; None where there is none."""
+    text = arguments.get("id", "").strip('"')
+    return base64.b64decode(text).decode().partition(":")[0] if text else None
 
 
 def spell(values: Mapping[str, str], brackets: str = "{}") -> str:
