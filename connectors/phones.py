@@ -1,6 +1,7 @@
 """Phone numbers as E.164."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from phonenumbers import (
@@ -16,6 +17,7 @@ from phonenumbers import PhoneNumberFormat as Format
 
 SEPARATORS = str.maketrans("", "", " -.()/\u00a0")
 INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
+NATIONAL = re.compile(r"0?[1-9][0-9]{3,13}")
 
 
 @lru_cache(maxsize=2_000)
@@ -27,6 +29,8 @@ def to_e164(value: str, region: str | None) -> str | None:
     bare = value.translate(SEPARATORS)
     if INTERNATIONAL.fullmatch(bare) and is_plain(bare):
         return bare
+    if region and NATIONAL.fullmatch(bare) and (whole := complete(bare, region)):
+        return whole
     try:
         number = parse(value, region)
     except NumberParseException:
@@ -45,6 +49,51 @@ def is_plain(number: str) -> bool:
             national = number[1 + width :]
             return len(national) in lengths and not (trunk and trunk.match(national))
     return False
+
+
+def complete(number: str, region: str) -> str | None:
+    """Digits dialled within a region, as parsing would complete them, ten times cheaper; None where only parsing can tell."""
+    home = home_plan(region)
+    if home is None or number.startswith(home.code) or (home.abroad and home.abroad.match(number)):
+        return None
+    if home.trunk and home.trunk.match(number):
+        if home.trunk.pattern != "0" or home.general.fullmatch(number):
+            return None
+        number = number[1:]
+    plain = not number.startswith("0") and len(number) in home.lengths
+    return f"+{home.code}{number}" if plain else None
+
+
+@dataclass(frozen=True)
+class Home:
+    """How numbers are dialled within a region."""
+
+    code: str
+    lengths: frozenset[int]
+    trunk: re.Pattern[str] | None
+    abroad: re.Pattern[str] | None
+    """What a number of another country begins with."""
+    general: re.Pattern[str]
+    """What a national number may look like."""
+
+
+@lru_cache(maxsize=300)
+def home_plan(region: str) -> Home | None:
+    """None for a region that shares its code with others, or has rules of its own."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.general_desc is None or metadata.national_prefix_transform_rule:
+        return None
+    code = metadata.country_code
+    if code is None or COUNTRY_CODE_TO_REGION_CODE[code] != (region,):
+        return None
+    trunk, abroad = metadata.national_prefix_for_parsing, metadata.international_prefix
+    return Home(
+        code=str(code),
+        lengths=frozenset(metadata.general_desc.possible_length),
+        trunk=re.compile(trunk) if trunk else None,
+        abroad=re.compile(abroad) if abroad else None,
+        general=re.compile(metadata.general_desc.national_number_pattern or ""),
+    )
 
 
 @lru_cache(maxsize=1000)

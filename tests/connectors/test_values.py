@@ -40,6 +40,18 @@ def test_phones_become_e164_where_they_can(value: str, region: str | None, expec
     assert to_e164(value, region) == expected
 
 
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.from_regex(r"0{0,2}[0-9]{4,12}", fullmatch=True))
+def test_national_numbers_are_as_parsing_makes_them(region: str, value: str) -> None:
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        assert to_e164(value, region) is None
+        return
+    possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    expected = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if possible else None
+    assert to_e164(value, region) == expected
+
+
 @given(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.from_regex(r"[0-9]{4,12}", fullmatch=True))
 def test_the_short_way_finds_what_parsing_finds(code: int, national: str) -> None:
     value = f"+{code}{national}"
