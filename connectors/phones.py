@@ -52,7 +52,7 @@ def is_plain(number: str) -> bool:
 
 
 def complete(number: str, region: str) -> str | None:
-    """Digits dialled within a region, as parsing would complete them, ten times cheaper; None where only parsing can tell."""
+    """Digits dialled within a region, completed as by parsing, ten times cheaper; None where only parsing can tell."""
     home = home_plan(region)
     if home is None or number.startswith(home.code) or (home.abroad and home.abroad.match(number)):
         return None
