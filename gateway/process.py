@@ -250,8 +250,7 @@ async def start_task(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> 
 
     async def stop() -> None:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
 
     stack.push_async_callback(stop)
     return task

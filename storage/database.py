@@ -24,6 +24,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.errors import DatabaseUnavailable, NoWorkspace, UnsafeRole, WrongVersion
+from storage.tasks import is_cancelled
 from storage.tenancy import bind_workspace, check_rows, narrow, read_workspace
 from storage.tools import OLDEST
 
@@ -305,13 +306,16 @@ def _lost(error: BaseException | None) -> bool:
 
 @contextmanager
 def _reachable(url: str) -> Iterator[None]:
-    """Turns a lost server into the sentence that says what to do; other errors pass."""
+    """Turns a lost server into the sentence that says what to do, and back into the cancellation that it stands for where
+    the task has been told to end; other errors pass."""
     try:
         yield
     except (psycopg.Error, DBAPIError, NoConnection) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if not _lost(cause):
             raise
+        if is_cancelled():
+            raise asyncio.CancelledError from error
         parts = conninfo_to_dict(url)
         where = f"{parts.get('host', 'the local socket')}, database {parts.get('dbname', '')}"
         why = (str(cause).strip() or "no answer").splitlines()[0]

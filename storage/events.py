@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import plain_url
+from storage.tasks import is_cancelled
 
 CHANNEL: Final = "crosswalk"
 
@@ -56,7 +57,7 @@ class Hub:
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is made again, and then everybody reads again."""
         delay = FIRST_DELAY
-        while True:
+        while not is_cancelled():
             try:
                 async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
                     await connection.execute(f"listen {CHANNEL}".encode())

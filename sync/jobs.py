@@ -17,6 +17,7 @@ from structlog.contextvars import bind_contextvars
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.tables import Integration, SyncRun
+from storage.tasks import is_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ DRAIN = 3
 
 RETRY = 1
 """Seconds between the attempts of a job whose database is away."""
+
+PATIENCE = 5.0
+"""Seconds that the engine waits for a connection: so much longer does a process take to stop while the database is away."""
 
 OPTIONS: dict[str, Any] = {
     "concurrency": 20,
@@ -90,6 +94,7 @@ class Jobs:
             conninfo=self.database.url,
             min_size=1,
             max_size=4,
+            timeout=PATIENCE,
             kwargs={"options": self.database.options},
         )
         self._app = app = App(connector=connector)
@@ -109,7 +114,7 @@ class Jobs:
 
     async def supervise(self) -> None:
         """Runs the worker until it is cancelled: a worker returns silently after its database was away."""
-        while True:
+        while not is_cancelled():
             self.is_running = True
             try:
                 await self.app.run_worker_async(**OPTIONS)

@@ -70,6 +70,18 @@ async def test_a_database_that_goes_away_and_comes_back(app: Starlette, server: 
     await until(app, lambda status, _: status == 200)
 
 
+async def test_it_stops_while_the_database_is_away(settings: Settings, server: Embedded, database_url: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    app = create_app(settings)
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        async with asyncio.timeout(20):
+            async with app.router.lifespan_context(app):
+                await until(app, lambda status, _: status == 200)
+                admin.execute(f'alter database "{name}" allow_connections false'.encode())
+                admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        assert not [task for task in app.state.process.tasks if not task.done()]
+
+
 async def test_without_a_worker_it_is_ready_too(settings: Settings) -> None:
     app = create_app(settings, works=False)
     async with app.router.lifespan_context(app):

@@ -49,12 +49,8 @@ async def test_records_become_one_and_their_ids_lead_to_it(home: Home) -> None:
     payload = (await home.read(MERGE, keep=keep, merge=others))["mergeRecords"]
     sources = [{"externalId": name} for name in ("1", "2", "3")]
     assert payload["userErrors"] == []
-    assert {**payload["record"], "name": None} == {
-        "id": keep,
-        "name": None,
-        "mergedIds": sorted(others),
-        "sources": sources,
-    }
+    assert (payload["record"]["id"], payload["record"]["sources"]) == (keep, sources)
+    assert sorted(payload["record"]["mergedIds"]) == sorted(others)
     for other in others:
         assert (await home.read(CONTACT, id=other))["contact"]["id"] == keep
     assert (await home.read(DEALS, id=keep))["contact"] == {"deals": {"nodes": [{"title": "Pumps"}]}}
