@@ -11,7 +11,7 @@ from storage import jobs
 from storage.database import ROLE, WAIT, check_version, plain_url
 from storage.errors import DatabaseUnavailable, UnsafeRole
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision; a test holds it against the scripts."""
 
 LOCK = 1668443507

@@ -151,6 +151,9 @@ class Contact(Record):
     address: Address | None = column("The postal address.", sa_type=JSONB)
     lifecycle_stage: str | None = column("The stage of the relation, in the CRM's word.", filter=True)
     tags: list[str] = column("The CRM's labels, by name.", default=list, sa_type=ARRAY(Text), merge="union")
+    warmness: int | None = column(
+        "0 to 5; warm from the workspace's threshold on.", filter=True, order=True, merge="local"
+    )
     organization_id: UUID | None = column(filter=True)
 
     email_filter = criterion(

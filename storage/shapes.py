@@ -149,3 +149,63 @@ class Verdict(Enum):
     COMPLETE = "COMPLETE"
     INCOMPLETE = "INCOMPLETE"
     UNKNOWN = "UNKNOWN"
+
+
+class ConflictPolicy(Enum):
+    """Whose value counts where a field has changed both here and in the CRM."""
+
+    NEWEST_WINS = "NEWEST_WINS"
+    CRM_WINS = "CRM_WINS"
+    LOCAL_WINS = "LOCAL_WINS"
+    MANUAL = "MANUAL"
+
+
+class ConflictStatus(Enum):
+    """Whether somebody has decided."""
+
+    OPEN = "OPEN"
+    RESOLVED = "RESOLVED"
+
+
+class ConflictResolution(Enum):
+    """What was decided: the value from here, the CRM's, or another one."""
+
+    LOCAL = "LOCAL"
+    CRM = "CRM"
+    VALUE = "VALUE"
+
+
+class PushKind(Enum):
+    """What goes to a CRM: a contact that is warm, an activity, changed fields."""
+
+    WARM_LEAD = "WARM_LEAD"
+    ACTIVITY = "ACTIVITY"
+    EDIT = "EDIT"
+
+
+class PushStatus(Enum):
+    """UNKNOWN: it may have arrived, and is not tried again before that is known."""
+
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    COMMITTED = "COMMITTED"
+    SKIPPED = "SKIPPED"
+    UNKNOWN = "UNKNOWN"
+    FAILED = "FAILED"
+
+
+class ReplicationStatus(Enum):
+    """How far an activity that was logged here has come."""
+
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    PENDING = "PENDING"
+    REPLICATED = "REPLICATED"
+    FAILED = "FAILED"
+
+
+class NotificationLevel(Enum):
+    """How urgent it is."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"

@@ -63,3 +63,19 @@ class KeyDigest(SQLModel, table=True):
     """SHA-256 of the secret, which is 256 bits of chance: nothing slower is needed."""
     workspace_id: UUID
     key_id: UUID
+
+
+class Schedule(SQLModel, table=True):
+    """What is due when, for the ticker, which reads it across workspaces: ids and times only."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (Index("ix_schedule_due", "next_due_at"),)
+    WITHOUT_WORKSPACE: ClassVar[bool] = True
+    name: str = Field(primary_key=True)
+    """What is done: retry."""
+    about: UUID = Field(primary_key=True)
+    """Of what: an integration."""
+    workspace_id: UUID
+    seconds: int
+    """Between two times; changed here, it is followed at once."""
+    next_due_at: datetime = Field(sa_type=MOMENT)

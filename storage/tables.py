@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from storage import records
 from storage.declare import columns, sort_key
 from storage.records import SEARCHED, Record, now
-from storage.shapes import IntegrationStatus, Plan, Role, SyncStatus
+from storage.shapes import ConflictPolicy, Direction, IntegrationStatus, Plan, Role, SyncStatus
 
 MOMENT = DateTime(True)
 
@@ -177,6 +177,8 @@ class CrmUser(SQLModel, table=True):
     name: str | None = None
     email: str | None = None
     is_active: bool = True
+    member_id: UUID | None = None
+    """Who it is here, where somebody has said so; else the member with the same address."""
 
 
 # ---------------------------------------------------------------- integrations and runs
@@ -195,6 +197,10 @@ class Workspace(SQLModel, table=True):
     """Integrations whose values come first, the best one first; those that are not named come after them."""
     forgotten: int = Field(default=0, sa_type=BigInteger)
     """The last change that is no longer kept: a cursor before it has missed something."""
+    warm_lead_threshold: int = 4
+    """The warmness from which on a contact is a warm lead."""
+    pushes_per_minute: int = 10
+    """How many pushes of one member or API key leave in a minute."""
     created_at: datetime = Field(default_factory=now, sa_type=MOMENT)
 
 
@@ -263,6 +269,12 @@ class Integration(SQLModel, table=True):
     """external type -> the CRM's time up to which its changes are here; none before a FULL has ended."""
     excluded_fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     """The CRM's fields, in its own words, of which nothing is stored."""
+    direction: str = Direction.INBOUND.value
+    conflict_policy: str = ConflictPolicy.NEWEST_WINS.value
+    push_warm_leads: bool = False
+    replicate_activities: bool = False
+    allow_new_picklist_values: bool = False
+    """A label that the CRM does not have is added there; else it is left out."""
     delete_guard_percent: int = 10
     """A FULL that would archive more than this of one type's sources waits for a word."""
     mappings_version: int = 0

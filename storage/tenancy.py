@@ -9,13 +9,15 @@ from sqlalchemy import false
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlmodel import SQLModel
 
-from storage import golden, tables
+from storage import golden, outbound, tables
 from storage.errors import NoWorkspace, WrongWorkspace
+
+MODULES: Final = (tables, golden, outbound)
 
 OWNERS: Final[Mapping[type[SQLModel], str]] = {
     mapper.class_: "id" if mapper.class_ is tables.Workspace else "workspace_id"
-    for mapper in golden.ChangeEvent._sa_registry.mappers  # noqa: SLF001 # SQLModel has no other name for it
-    if not getattr(mapper.class_, "WITHOUT_WORKSPACE", False)
+    for mapper in tables.Workspace._sa_registry.mappers  # noqa: SLF001 # SQLModel has no other name for it
+    if mapper.class_.__module__ in {module.__name__ for module in MODULES}
 }
 """The tables with workspaces' data, and the column that says whose a row is."""
 

@@ -202,8 +202,9 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
     theirs, integration = uuid4(), uuid4()
     with psycopg.connect(stage.database, autocommit=True) as admin:
         admin.execute(
-            "insert into workspace (id, name, plan, source_priority, forgotten, created_at)"
-            " values (%s, 'B', 'FREE', '{}', 0, now())",
+            "insert into workspace (id, name, plan, source_priority, forgotten, warm_lead_threshold, pushes_per_minute,"
+            " created_at)"
+            " values (%s, 'B', 'FREE', '{}', 0, 4, 10, now())",
             (theirs,),
         )
         admin.execute(

@@ -7,6 +7,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 import storage.golden
+import storage.outbound
 import storage.shared
 import storage.tables  # noqa: F401 - fills SQLModel's registry
 
@@ -57,6 +58,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "account": "the CRM's id of the account; before it is known 64 bits of a hash of the credential",
         "window": "which limit, in a word of ours",
     },
+    "schedule": {"name": "a word of ours"},
     "workspace_key": {"digest": "SHA-256 of a workspace's handle"},
 }
 """What the texts, bytes and JSON in the others are: looked at one by one, for all workspaces' statements can read them."""

@@ -23,8 +23,8 @@ from storage.shared import RateWindow
 from storage.tables import Workspace
 
 INSERT = (
-    "insert into workspace (id, name, plan, source_priority, forgotten, created_at)"
-    " values (%(id)s, %(name)s, 'FREE', '{}', 0, now()) returning name"
+    "insert into workspace (id, name, plan, source_priority, forgotten, warm_lead_threshold, pushes_per_minute, created_at)"
+    " values (%(id)s, %(name)s, 'FREE', '{}', 0, 4, 10, now()) returning name"
 )
 NAMES = "select name from workspace order by name"
 

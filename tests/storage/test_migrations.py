@@ -134,7 +134,7 @@ def test_an_owner_without_createrole_migrates_and_stays_under_row_level_security
     url = empty_url.replace("postgres@", f"{owner}@")
     try:
         migrate(url)
-        do(empty_url, "insert into workspace values (gen_random_uuid(), 'theirs', 'FREE', now(), null, '{}', 0)")
+        do(empty_url, "insert into workspace values (gen_random_uuid(), 'theirs', 'FREE', now(), null, '{}', 0, 4, 10)")
 
         assert rows(url, "select * from workspace") == []
     finally:

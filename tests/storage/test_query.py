@@ -79,6 +79,7 @@ def some_contacts(random: Random, organizations: Sequence[UUID]) -> list[Row]:
                 "phones": [{"value": value, "e164": e164} for value, e164 in phones],
                 "tags": random.sample(["hot", "cold"], random.randrange(3)),
                 "organization_id": random.choice([None, *organizations]),
+                "warmness": random.choice([None, 0, 3, 5]),
                 "owner_integration_id": PIPEDRIVE,
                 "owner_external_id": random.choice([None, *OWNERS]),
                 "created_at": START + timedelta(hours=random.randrange(9)),
@@ -265,6 +266,7 @@ def holding(*places: int) -> Predicate:
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIDNIGHT, MORNING = NOON - timedelta(hours=12), NOON - timedelta(hours=2, minutes=30)
 FILTERS += [
+    ({"warmness": {"gte": 3}}, lambda row: row["warmness"] is not None and row["warmness"] >= 3),
     ({"customFields": []}, every),
     (custom("Tier", text={}), every),
     (custom("Tier", text={"eq": "Gold"}, number=None), holding(1)),
@@ -324,6 +326,7 @@ SORTED_BY = {
     "EMAIL": ["email"],
     "TITLE": ["title"],
     "AMOUNT": ["amount_currency", "amount_value"],
+    "WARMNESS": ["warmness"],
     "EXPECTED_CLOSE_ON": ["expected_close_on"],
     "CREATED_AT": ["created_at"],
     "UPDATED_AT": ["updated_at"],
