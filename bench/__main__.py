@@ -1,4 +1,4 @@
-"""`make bench`: syncs beside dlt and at rate limits, remaps, what DELTAs and limits cost, what others notice of attacks."""
+"""`make bench`: syncs beside dlt and at rate limits, remaps, pushes; what DELTAs and limits cost, and what attacks do."""
 
 import argparse
 import json
@@ -15,13 +15,14 @@ from bench.changes import measure_delta, measure_full
 from bench.full import measure_peer, measure_sync
 from bench.limits import measure_limits
 from bench.pace import measure_changes, measure_pace
+from bench.push import measure_push
 from bench.remap import measure_remap
 from bench.vendors import MANY, VENDORS, Vendor
 from storage.embedded import Embedded
 from tests.stage import Sandbox, gateway, sandbox
 
 FEW = 5_000
-PARTS = ["sync", "peer", "limit", "remap", "changes", "cost", "abuse"]
+PARTS = ["sync", "peer", "limit", "remap", "push", "changes", "cost", "abuse"]
 
 
 def fresh(server: Embedded, name: str) -> str:
@@ -68,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="part of it; repeat for more")
     names = [vendor.name for vendor in VENDORS]
-    parser.add_argument("--crm", choices=names, action="append", help="of sync, peer, limit and remap; repeat for more")
+    parser.add_argument("--crm", choices=names, action="append", help="of all but the last three; repeat for more")
     given = parser.parse_args()
     what, crms = given.only or PARTS, given.crm or names
     home = Path(tempfile.mkdtemp(prefix="crosswalk-bench-", dir="/dev/shm" if Path("/dev/shm").exists() else None))  # noqa: S108
@@ -81,6 +82,9 @@ def main() -> None:
                 if "remap" in what:
                     with gateway(home, fresh(server, "remap"), crm) as address:
                         tell(crm=vendor.name, remap=measure_remap(crm.of(vendor.name), address))
+                if "push" in what:
+                    with gateway(home, fresh(server, "push"), crm) as address:
+                        tell(push=measure_push(crm.of(vendor.name), address))
             if "changes" in what:
                 with gateway(home, fresh(server, "first"), crm) as address:
                     tell(full=measure_full(crm, address))

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.declaration import Connector, Remedy
-from connectors.errors import CrmError, Rejected, Retryable
+from connectors.errors import Conflict, CrmError, Rejected, Retryable
 from connectors.http import Response
 from connectors.hygiene import decode
 from connectors.pacing import Told
@@ -19,6 +19,15 @@ WORD = r"(?:[A-Z\d]{1,24}|[a-z\d]{1,24}|[A-Za-z][a-z\d]{1,15}(?:[A-Z][a-z\d]{1,1
 CODE = re.compile(rf"(?!(?:.*\d){{4}})(?=.{{1,60}}$){WORD}(?:[_.-]{WORD})*")
 """What may be shown of an error's body: words without spaces between them are no text about a person; and with hardly any
 digits, and capitals only where words have them, they are no token that a CRM repeats."""
+
+
+LONGEST, LONGEST_COMPLAINT, MOST_COMPLAINTS = 1_000, 300, 10
+"""Of the CRM's words about a write: characters in all and of each, and how many."""
+TOKEN = re.compile(r"(?=[\w.~+/=-]*\d)(?=[\w.~+/=-]*[A-Za-z])[\w.~+/=-]{24,}")
+"""What may be a credential that an error repeats: long, without a blank, letters and digits."""
+KEY = re.compile(r"[0-9a-f]{40}")
+"""The key of a custom field, which looks like one."""
+NAME = re.compile(r"[A-Za-z_]\w{0,99}|[0-9a-f]{40}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,24 +100,46 @@ def find_remedy(connector: Connector, answer: Answer) -> Remedy | None:
     return None
 
 
-def make_error(connector: Connector, answer: Answer, integration: str) -> CrmError:
-    """The answer as an error: a sentence, the status, and the CRM's own short code if it gives one."""
+def make_error(connector: Connector, answer: Answer, integration: str, *, secret: str | None = None) -> CrmError:
+    """The answer as an error: a sentence, the status, and the CRM's own short code if it gives one.
+
+    With the secret that the call was made with, what the CRM says of the fields is told too: of a write, it is about what
+    was to be written, and whoever wrote it can put it right.
+    """
     remedy = find_remedy(connector, answer)
     message = (remedy.message if remedy else "{crm} gave an answer that is not understood").format(crm=connector.label)
     codes = [follow_path(answer.body, path) for path in connector.codes]
     shown = [code for code in codes if isinstance(code, str) and CODE.fullmatch(code)]
     error = remedy.error if remedy else Rejected
+    said = tell_complaints(connector, answer, secret) if secret is not None else {}
+    told = "; ".join(f"{name}: {words}" if name else words for name, words in said.items())[:LONGEST]
     made = error(
-        f"{message} (HTTP {answer.status}{', ' + shown[0] if shown else ''}).",
+        f"{message} (HTTP {answer.status}{', ' + shown[0] if shown else ''}){': ' + told.rstrip('.') if told else ''}.",
         crm=connector.name,
         integration=integration,
         request_id=answer.headers.get(connector.request_id, "")[:100],
         status=answer.status,
     )
     if isinstance(made, Retryable):
-        told = told_seconds(answer)
-        made.after = told if told is not None else remedy.after if remedy else None
+        seconds = told_seconds(answer)
+        made.after = seconds if seconds is not None else remedy.after if remedy else None
+    if isinstance(made, Rejected):
+        made.fields = said
+    if isinstance(made, Conflict):
+        made.existing = connector.existing(answer.body)
     return made
+
+
+def tell_complaints(connector: Connector, answer: Answer, secret: str) -> dict[str, str]:
+    """What the CRM says of each field; under an empty name what it says of the whole. Bounded, and without what could open
+    an account."""
+    told: dict[str, str] = {}
+    for name, words in connector.complaints(answer.body)[:MOST_COMPLAINTS]:
+        plain = " ".join(words.replace(secret, "…").split()) if secret else " ".join(words.split())
+        shown = TOKEN.sub(lambda found: found[0] if KEY.fullmatch(found[0]) else "…", plain)
+        short = shown if len(shown) <= LONGEST_COMPLAINT else f"{shown[:LONGEST_COMPLAINT]}…"
+        told.setdefault(name if NAME.fullmatch(name) else "", short)
+    return told
 
 
 def _number(text: str | None) -> float | None:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.answers import Answer, make_error, read_answer, reset_seconds, told_limits, told_seconds
 from connectors.declaration import Connector
-from connectors.errors import QuotaExhausted, Reauthorize, Retryable, Unsupported
+from connectors.errors import Ambiguous, QuotaExhausted, Reauthorize, Retryable, Unsupported
 from connectors.facts import Credential
-from connectors.http import BROKEN, REFUSED, Http, send
+from connectors.http import BROKEN, REFUSED, UNSENT, Http, send
 from connectors.pacing import Ledger, Reservation, backoff, come_again
 from storage.shapes import BudgetWindow
 
@@ -36,6 +36,19 @@ Renew = Callable[[str], Awaitable[Credential]]
 
 Observe = Callable[[str, int | None, float], None]
 """Is told of each call: the CRM, the status of HTTP or None where no answer came, seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What is sent."""
+
+    path: str
+    params: Mapping[str, str]
+    body: Any = None
+    cost: int
+    search: bool = False
+    method: str | None = None
+    """Of a call that writes: one that may have arrived is not made again. None: it reads."""
 
 
 @dataclass
@@ -62,6 +75,8 @@ class Calls:
     observe: Observe | None = None
     patience: float = PATIENCE
     """Seconds that it waits for its turn, or for a CRM that asks to come again; a longer wait is the caller's to plan."""
+    yields: bool = False
+    """Whoever writes to the account goes first."""
     made: int = 0
     """How many calls it has made so far."""
     ahead: float = 0.0
@@ -91,12 +106,20 @@ class Calls:
         self, path: str, params: Mapping[str, str], cost: int, *, body: Any = None, search: bool = False
     ) -> Answer:
         """A call that reads, made again as long as that can help. With a body it is posted."""
-        await self._locate(path)
+        return await self._make(Call(path=path, params=params, body=body, cost=cost, search=search))
+
+    async def write(self, method: str, path: str, body: Any, cost: int) -> Answer:
+        """A call that writes, made again only where the CRM has not done anything of it: it was too busy, it refused the
+        token, or it was not reached. Raises Ambiguous where it may have done it, and errors in the vendor's words."""
+        return await self._make(Call(path=path, params={}, body=body, cost=cost, method=method))
+
+    async def _make(self, call: Call) -> Answer:
+        await self._locate(call.path)
         failure, refused, renewals, attempt = self._unreachable(), 0, 0, 0
         while attempt < self.tries:
             token = await self._find_token()
-            reservation = await self._reserve(cost, search=search)
-            answer = await self._send(reservation, path, params, body, token)
+            reservation = await self._reserve(call.cost, search=call.search)
+            answer = await self._send(reservation, call, token)
             if answer is not None and answer.ok:
                 return answer
             if answer is not None and answer.status == 401 and renewals < RENEWALS and await self._renew_refused(token):
@@ -107,7 +130,7 @@ class Calls:
                 refused += 1
                 failure = await self._limited(reservation, answer, refused)
                 continue  # the ledger now knows when the next try may be sent
-            failure = await self._failed(reservation, answer)
+            failure = await self._failed(reservation, answer, call)
             if attempt < self.tries:
                 await self.pause(backoff(attempt - 1, told=failure.after))
         raise failure
@@ -162,11 +185,14 @@ class Calls:
 
     # ------------------------------------------------------------ one call
 
-    async def _failed(self, reservation: Reservation, answer: Answer | None) -> Retryable:
+    async def _failed(self, reservation: Reservation, answer: Answer | None, call: Call) -> Retryable:
         """Why the call failed, where trying again at once can help; raises where it cannot."""
         if answer is None:
             return self._unreachable()
-        error = make_error(self.connector, answer, self.integration)
+        secret = self.credential.token if call.method else None
+        error = make_error(self.connector, answer, self.integration, secret=secret)
+        if isinstance(error, Retryable) and call.method and answer.status >= 500:
+            raise self._ambiguous(answer.status)
         if isinstance(error, Retryable):
             if answer.status >= 500 and (error.after or 0) <= self.patience:
                 return error
@@ -178,7 +204,13 @@ class Calls:
         connector = self.connector
         while True:
             reservation = await self.ledger.reserve(
-                connector.name, self.key, connector.limits, cost, search=search, midnight=self.midnight()
+                connector.name,
+                self.key,
+                connector.limits,
+                cost,
+                search=search,
+                midnight=self.midnight(),
+                yields=self.yields,
             )
             if reservation.taken:
                 return reservation
@@ -187,12 +219,11 @@ class Calls:
             if reservation.wait_seconds > self.patience * 1.1:
                 message = f"{connector.label} asked not to be called for a while."
                 raise self.retryable(message, after=reservation.wait_seconds)
-            await self.pause(come_again(reservation.wait_seconds))
+            await self.pause(come_again(reservation.wait_seconds, yields=self.yields))
 
-    async def _send(
-        self, reservation: Reservation, path: str, params: Mapping[str, str], body: Any, token: str
-    ) -> Answer | None:
-        """One call over the wire at its time; None where no whole answer came."""
+    async def _send(self, reservation: Reservation, call: Call, token: str) -> Answer | None:
+        """One call over the wire at its time; None where no whole answer came. Raises Ambiguous for one that writes, unless
+        it cannot have arrived."""
         due = self.clock() + reservation.wait_seconds
         if reservation.wait_seconds > 0:
             await self.pause(reservation.wait_seconds)
@@ -203,10 +234,12 @@ class Calls:
         self.made += 1
         self.flying[token] += 1
         try:
-            response = await send(self.http, self.base + path, params, headers, body)
-        except BROKEN:
+            response = await send(self.http, self.base + call.path, call.params, headers, call.body, call.method)
+        except BROKEN as error:
             self._tell(None, begun)
             await self.ledger.settle(reservation, late=late)
+            if call.method and not isinstance(error, UNSENT):
+                raise self._ambiguous(None) from error
             return None
         except REFUSED as error:
             raise Unsupported(
@@ -223,6 +256,8 @@ class Calls:
         if answer is None or answer.status != 429:
             told = told_limits(self.connector, answer) if answer else None
             await self.ledger.settle(reservation, late=late, told=told)
+        if answer is None and call.method:
+            raise self._ambiguous(response.status_code)
         return answer
 
     def _tell(self, status: int | None, begun: float) -> None:
@@ -268,6 +303,11 @@ class Calls:
 
     def _unreachable(self) -> Retryable:
         return self.retryable(f"{self.connector.label} cannot be reached, or its answers are cut off.")
+
+    def _ambiguous(self, status: int | None) -> Ambiguous:
+        shown = f" (HTTP {status})" if status else ""
+        message = f"{self.connector.label} gave no whole answer{shown}: nobody knows whether it has done it."
+        return Ambiguous(message, crm=self.connector.name, integration=self.integration, status=status)
 
     def retryable(self, message: str, *, after: float | None = None, status: int | None = None) -> Retryable:
         return Retryable(message, after=after, crm=self.connector.name, integration=self.integration, status=status)

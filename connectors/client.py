@@ -7,20 +7,28 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from connectors.answers import Answer, make_error
 from connectors.calls import Calls
 from connectors.declaration import ExternalType
-from connectors.errors import CrmError, Missing, Retryable, Unsupported
-from connectors.facts import Field, Identity, Payload, Pipeline, User
+from connectors.errors import CrmError, Missing, Rejected, Retryable, Unmappable, Unsupported
+from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, User
+from connectors.finding import has_key
 from connectors.once import Once
+from connectors.overrides import NONE, Overrides
 from connectors.pacing import Budget
 from connectors.paths import follow_path
 from connectors.reading import Listing, Lists, Page, Paging, Reads, Source
+from connectors.unmapping import require_writes, unmap_draft
+from connectors.values import read_moment
+from connectors.writing import Draft, Labels, Seeks, Written
 
 T = TypeVar("T")
 E = TypeVar("E", bound=CrmError)
 
 SIDE_BY_SIDE = 8
 """Records read one by one at the same time."""
+MOST_MADE = 500
+"""Records that were made of late: more of them prove nothing about one."""
 MOST_PAGES = 1000
 """Of a list that is read as a whole: fields, stages. More means that the list does not end."""
 
@@ -153,6 +161,120 @@ class Client:
         parts = [ids[start : start + lookup.most] for start in range(0, len(ids), lookup.most)]
         return await in_turns([partial(lookup.read, self, part) for part in parts])
 
+    # ------------------------------------------------------------ writing
+
+    async def write(self, method: str, path: str, body: Any, cost: int) -> Any:
+        """What the CRM answers to a call that writes. Raises a CrmError: Ambiguous where nobody knows what was done."""
+        return (await self.wire.write(method, path, body, cost)).body
+
+    def refuse(self, status: int, body: Any) -> CrmError:
+        """The error that an answer of that status and body stands for, in the vendor's words."""
+        wire = self.wire
+        answer = Answer(status=status, body=body, is_json=True, headers={})
+        return make_error(self.connector, answer, wire.integration, secret=wire.credential.token)
+
+    async def create(self, external: ExternalType, draft: Draft, catalog: Catalog, overrides: Overrides = NONE) -> str:
+        """Makes the record, and gives its id. Raises Unwritable before anything is sent, Conflict for what is there already,
+        Ambiguous where nobody knows whether it was made: `list_made` and `find` tell."""
+        writes = require_writes(external)
+        if writes.creates is None:
+            raise self.error(Unsupported, f"takes no new {external.label}")
+        made = unmap_draft(external, draft, catalog, overrides, now=self.now(), is_new=True)
+        written = self._mark(external, draft, made, None)
+        while True:
+            try:
+                return await writes.creates.create(self, written)
+            except Rejected as error:
+                refused = writes.spare & error.fields.keys() & written.fields.keys()
+                if not refused:
+                    raise use_labels(error, external, catalog) from None
+                kept = {name: value for name, value in written.fields.items() if name not in refused}
+                written = replace(written, fields=kept)
+
+    async def change(
+        self, external: ExternalType, drafts: Mapping[str, Draft], catalog: Catalog, overrides: Overrides = NONE
+    ) -> dict[str, CrmError | None]:
+        """Changes records, in as few calls as the CRM allows: by id what went wrong with each, None where nothing did. What
+        is Ambiguous can be sent again: it would be the same change."""
+        writes = require_writes(external)
+        marked = [one for one, draft in drafts.items() if draft.label is not None]
+        current = await self.read(external, marked) if marked and writes.label and writes.label.many else {}
+        result: dict[str, CrmError | None] = {}
+        written: dict[str, Written] = {}
+        for one, draft in drafts.items():
+            try:
+                made = unmap_draft(external, draft, catalog, overrides, now=self.now())
+                written[one] = self._mark(external, draft, made, current.get(one))
+            except CrmError as error:
+                result[one] = error
+        todo = [one for one, made in written.items() if made.fields or made.refs]
+        parts = [todo[start : start + writes.changes.most] for start in range(0, len(todo), writes.changes.most)]
+        calls = [partial(writes.changes.change, self, {one: written[one] for one in part}) for part in parts]
+        for told in await in_turns(calls):
+            result |= {one: use_labels(error, external, catalog) if error else None for one, error in told.items()}
+        return {one: result.get(one) for one in drafts}
+
+    def _mark(self, external: ExternalType, draft: Draft, written: Written, current: Payload | None) -> Written:
+        """With the label that the draft asks for."""
+        if draft.label is None:
+            return written
+        mark = self._labels(external).mark(draft.label, written.fields, current)
+        return replace(written, fields={**written.fields, **mark})
+
+    async def find(self, external: ExternalType, key: str, value: str, region: str | None = None) -> list[Payload]:
+        """The records that have it: by `email`, `phone`, `domain` or `name`, exactly, but for how it is written. What was
+        written within the `lag` of `seeks(external, key)` may be missing. Raises Unsupported for another key."""
+        ids = await self.seeks(external, key).seek(self, value, region)
+        found = await self.read(external, ids) if ids else {}
+        return [row for row in found.values() if has_key(external, row, key, value, region)]
+
+    def seeks(self, external: ExternalType, key: str) -> Seeks:
+        """How records are found by a key. Raises Unsupported where they are not."""
+        found = external.writes.finds.get(key) if external.writes else None
+        if found is None:
+            raise self.error(Unsupported, f"finds no {external.label} by {key}")
+        return found
+
+    async def read_back(self, external: ExternalType, ids: Sequence[str]) -> dict[str, Payload]:
+        """As `read`, of a few records that were just written, sooner where the CRM lets us."""
+        way = external.writes.reads if external.writes else None
+        if way is None or len(ids) > way.most:
+            return await self.read(external, ids)
+        found = await way.read(self, ids) or ()
+        return {str(follow_path(record, external.identifier)): record for record in found}
+
+    async def list_made(self, external: ExternalType, since: datetime) -> list[Payload]:
+        """Records that were made at that time or later by the CRM's clock, the newest first, 500 at most. One that was made
+        within the `lag` of its declaration may be missing. Raises Unsupported where the CRM does not tell."""
+        made = external.writes.made if external.writes else None
+        if made is None:
+            raise self.error(Unsupported, f"does not list the newest of {external.label}")
+        found: list[Payload] = []
+        cursor = None
+        while True:
+            page = await self.page(made.listing, cursor, since=since, size=100)
+            fresh = [row for row in page.records if is_made_since(external, row, since)]
+            found += fresh
+            cursor = page.next
+            if cursor is None or len(fresh) < len(page.records) or len(found) >= MOST_MADE:
+                return list(await self.complete(external, found[:MOST_MADE]))
+
+    async def find_label(self, external: ExternalType, name: str) -> str | None:
+        """The value of the label of that name, as the CRM has it now; None where it has none."""
+        return await self._labels(external).find(self, name)
+
+    async def add_label(self, external: ExternalType, name: str) -> str:
+        """Adds a label, keeping all others, and gives its value. Two at a time can undo each other: hold a lock."""
+        value = await self._labels(external).add(self, name)
+        self.once = Once()  # the fields have changed
+        return value
+
+    def _labels(self, external: ExternalType) -> Labels:
+        found = external.writes.label if external.writes else None
+        if found is None:
+            raise self.error(Unsupported, f"has no labels of {external.label}")
+        return found
+
     # ------------------------------------------------------------ lists
 
     async def _load(self, source: Source[T]) -> T:
@@ -182,6 +304,25 @@ class Client:
         """All rows of a list that several may need, read once. Raises what reading it raised, to all who wait."""
         key = (listing.path, *sorted(listing.params.items()))
         return await self.once.of(key, partial(self.rows, replace(listing, optional=False)))
+
+
+def is_made_since(external: ExternalType, row: Payload, since: datetime) -> bool:
+    """Whether the record was made in that second or later; one without a time may have been."""
+    try:
+        made = read_moment(follow_path(row, external.created or ""), "")
+    except Unmappable:
+        made = None
+    return made is None or made >= since.replace(microsecond=0)
+
+
+def use_labels(error: E, external: ExternalType, catalog: Catalog) -> E:
+    """The error with people's names for fields of the CRM in the place of keys that say nothing."""
+    if isinstance(error, Rejected) and error.fields:
+        for one in catalog.fields.get(external.name, ()):
+            if one.is_custom and one.name != one.label and one.name in error.message:
+                error.message = error.message.replace(one.name, one.label)
+                error.args = (error.message,)
+    return error
 
 
 async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:

@@ -9,6 +9,8 @@ from connectors.errors import CrmError
 from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, User
 from connectors.families import Family
 from connectors.reading import Api, Counts, Finds, Listing, Lists, Lookup, Paging, Reads, Source
+from connectors.writing import Writes
+from storage.records import ActivityKind
 from storage.shapes import BudgetWindow, CredentialKind, Evidence, RecordType
 
 Convert: TypeAlias = Callable[[Payload, Catalog], Any]
@@ -79,6 +81,8 @@ class ExternalType:
     """The ids of the records of its type that have been merged into it."""
     needs: tuple[str, ...] = ()
     """What its mapping looks up beside the fields of its type: `pipelines`, or one of the connector's words."""
+    writes: Writes | None = None
+    """How it is written; None where nothing of it is."""
     promotes: bool = False
     """A deal of this type makes a CONTACT of the people who take part, where a person alone is a LEAD."""
 
@@ -208,6 +212,11 @@ class Connector:
     codes: tuple[str, ...] = ()
     """Paths into an error's body of words that may be shown: short codes, never texts."""
 
+    complaints: Callable[[Any], Sequence[tuple[str, str]]] = lambda _: ()
+    """(field, or empty, and what is wrong) as the body of an error to a write has it, in the vendor's words."""
+    existing: Callable[[Any], str | None] = lambda _: None
+    """The id of the record that the body of a 409 names as the one that is there already."""
+
     paging: Mapping[str, Paging]
     limits: tuple[Limit, ...]
     rates: tuple[Rate, ...]
@@ -223,6 +232,8 @@ class Connector:
     words: Mapping[str, Source[Mapping[str, str]]]
     types: tuple[ExternalType, ...]
     """In the order in which a FULL reads them: a relation's target comes first."""
+    activities: Mapping[ActivityKind, tuple[str, str]] = field(default_factory=dict)
+    """Our kind of activity -> the type that it becomes, and the CRM's word for it there; kinds left out are not written."""
     removals: Removals | None = None
     """Where deletions are named that the types' own lists of changes do not show."""
     needed: frozenset[str] = frozenset()

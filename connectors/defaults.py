@@ -1,6 +1,7 @@
 """The connectors' own mappings as rows: which field of the CRM fills which of ours."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ class Default:
     crm_field: str
     """Where several are looked at, the one that comes first."""
     direction: Direction
-    """BIDIRECTIONAL where a value is taken over as it is, so that it can go back; INBOUND where a function makes it."""
+    """BIDIRECTIONAL where a value can go back; INBOUND where it is only read."""
 
 
 class Watched(dict[str, Any]):
@@ -57,10 +58,29 @@ def list_defaults(external: ExternalType) -> tuple[Default, ...]:
         paths = [entry] if isinstance(entry, str) else find_looked_at(external, entry)[0]
         told = external.telling.get(column) or (name_field(external, paths[0]) if paths else None)
         if told is not None:
-            goes_back = isinstance(entry, str) and external.is_writable
-            direction = Direction.BIDIRECTIONAL if goes_back else Direction.INBOUND
+            direction = Direction.BIDIRECTIONAL if goes_back(external, column) else Direction.INBOUND
             found.append(Default(local_field=name, crm_field=told, direction=direction))
-    return tuple(found)
+    return tuple(_write_once(external, found))
+
+
+def _write_once(external: ExternalType, found: Sequence[Default]) -> Iterator[Default]:
+    """A field of the CRM is written from one of ours: from the one that is taken over as it is, else from the first."""
+    writers: dict[str, str] = {}
+    for one in found:
+        if one.direction is Direction.BIDIRECTIONAL:
+            column = list_targets(external.record_type)[one.local_field].columns[0]
+            is_copied = isinstance(external.mapping[column], str)
+            writers[one.crm_field] = one.local_field if is_copied else writers.get(one.crm_field, one.local_field)
+    for one in found:
+        is_read = one.direction is Direction.INBOUND or writers[one.crm_field] != one.local_field
+        yield replace(one, direction=Direction.INBOUND) if is_read else one
+
+
+def goes_back(external: ExternalType, column: str) -> bool:
+    """Whether the connector writes what it reads into a column."""
+    if external.writes is not None:
+        return column in external.writes.fills
+    return isinstance(external.mapping.get(column), str) and external.is_writable
 
 
 def name_field(external: ExternalType, path: str) -> str:

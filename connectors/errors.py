@@ -47,12 +47,29 @@ class Rejected(CrmError):
         self.fields = dict(fields or {})
 
 
+class Unwritable(Rejected):
+    """A value that this CRM has no place for: nothing was sent. `column` is the unified record's."""
+
+    def __init__(self, field: str, message: str, *, column: str = "", **where: Unpack[Where]) -> None:
+        super().__init__(message, fields={field: message}, **where)
+        self.field = field
+        self.column = column
+
+
+class Ambiguous(CrmError):
+    """Nobody knows whether the CRM has done it: no whole answer came. Look for it there before it is sent again."""
+
+
 class Missing(CrmError):
     """There is no such record, or it cannot be seen."""
 
 
 class Conflict(CrmError):
-    """Somebody else changed it in the meantime."""
+    """Somebody else changed it in the meantime, or has what can be there only once: `existing` is the id of that record."""
+
+    def __init__(self, message: str, *, existing: str | None = None, **where: Unpack[Where]) -> None:
+        super().__init__(message, **where)
+        self.existing = existing
 
 
 class Unsupported(CrmError):

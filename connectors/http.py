@@ -17,6 +17,8 @@ BROKEN: tuple[type[Exception], ...] = (
     httpx.DecodingError,
 )
 """No answer, or half of one: the call may be made again."""
+UNSENT: tuple[type[Exception], ...] = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Of these, those after which the CRM cannot have seen anything of the call."""
 REFUSED: tuple[type[Exception], ...] = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 """The address itself is wrong: no call can be made."""
 
@@ -36,12 +38,16 @@ def open_http(transport: Transport | None = None) -> Http:
 
 
 async def send(
-    http: Http, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: Any = None
+    http: Http,
+    url: str,
+    params: Mapping[str, str],
+    headers: Mapping[str, str],
+    body: Any = None,
+    method: str | None = None,
 ) -> Response:
-    """One call: a body is posted as JSON, without one it is a GET."""
-    if body is None:
-        return await http.get(url, params=dict(params), headers=dict(headers))
-    return await http.post(url, params=dict(params), headers=dict(headers), json=body)
+    """One call: a body is sent as JSON, by POST unless told; without one it is a GET."""
+    method = method or ("GET" if body is None else "POST")
+    return await http.request(method, url, params=dict(params), headers=dict(headers), json=body)
 
 
 class Borrowed(httpx.AsyncBaseTransport):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One inbound mapping of somebody's own."""
+    """One mapping of somebody's own, in one direction."""
 
     local_field: str
     """As GraphQL writes it: jobTitle, customFields.score."""
@@ -23,13 +23,19 @@ class Overrides:
     version: int = 0
     """Grows with each change of them."""
     rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
-    """external type -> rules."""
+    """external type -> rules of the way in."""
+    outward: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    """external type -> rules of the way out; a transform of theirs makes the CRM's value of ours."""
     excluded: frozenset[str] = frozenset()
     """CRM fields of which nothing is taken."""
 
     def of(self, external_type: str) -> tuple[Rule, ...]:
-        """The rules of a type."""
+        """The rules of a type for the way in."""
         return self.rules.get(external_type, ())
+
+    def out_of(self, external_type: str) -> tuple[Rule, ...]:
+        """The rules of a type for the way out."""
+        return self.outward.get(external_type, ())
 
 
 NONE = Overrides()

@@ -17,6 +17,8 @@ SPREAD = 0.9
 """Of an even distance between calls: a little closer, so that one that was late does not hold up all that follow."""
 AHEAD = 0.5
 """Seconds: a place further ahead is not held, for it would rest on calls whose true times are not known yet."""
+YIELDING = 0.1
+"""Seconds, of calls that let others go first: these find the places that come next free."""
 SLACK = 1.25
 """Of a rolling window: how far back a call of ours may explain that the CRM has counted one."""
 
@@ -80,9 +82,10 @@ class Ledger(Protocol):
         *,
         search: bool = False,
         midnight: datetime | None = None,
+        yields: bool = False,
     ) -> Reservation:
         """Take the next free place for a call that costs so much of the daily budget, which is for the time until midnight:
-        the account's, or UTC's where that is not known."""
+        the account's, or UTC's where that is not known. `yields`: others go first."""
 
     async def settle(
         self,
@@ -115,9 +118,10 @@ def backoff(attempt: int, *, told: float | None = None) -> float:
     return min(30.0, 0.5 * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 # spreads load
 
 
-def come_again(wait: float) -> float:
+def come_again(wait: float, *, yields: bool = False) -> float:
     """Seconds after which to ask anew for a place that is `wait` ahead: before it is due, but not all callers at once."""
-    return max(0.0, wait - AHEAD) + random.uniform(0, AHEAD / 2)  # noqa: S311 # spreads load
+    ahead = YIELDING if yields else AHEAD
+    return max(0.0, wait - ahead) + random.uniform(0, ahead / 2)  # noqa: S311 # spreads load
 
 
 # ---------------------------------------------------------------- without a database
@@ -176,6 +180,7 @@ class MemoryLedger:
         *,
         search: bool = False,
         midnight: datetime | None = None,
+        yields: bool = False,
     ) -> _Slot:
         """Take the next free place for a call."""
         now = self.clock()
@@ -190,7 +195,7 @@ class MemoryLedger:
         at = max([free, *(spread_from(limit, window, free) for limit, window in rolling)])
         quiet = all(not window.calls or window.calls[-1] <= at - (limit.seconds or 0) for limit, window in rolling)
         used: dict[BudgetWindow, int] = {}
-        taken = not until and at - now <= AHEAD
+        taken = not until and at - now <= (YIELDING if yields else AHEAD)
         if taken:
             for limit, window in held:
                 used[limit.window] = take(limit, window, at, cost)

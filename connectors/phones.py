@@ -40,6 +40,23 @@ def to_e164(value: str, region: str | None) -> str | None:
     return format_number(number, Format.E164)
 
 
+def spell_phone(value: str, region: str | None) -> tuple[str, ...]:
+    """The ways in which people write the number, the commonest first; the value alone where it cannot be parsed."""
+    whole = to_e164(value, region)
+    if whole is None:
+        return (value,)
+    number = parse(whole, None)
+    home = format_number(number, Format.NATIONAL)
+    forms = (whole, value, format_number(number, Format.INTERNATIONAL), home, re.sub(r"\D", "", home), whole[1:])
+    return tuple(dict.fromkeys(forms))
+
+
+def local_digits(value: str, region: str | None) -> str | None:
+    """The digits behind the country's code; None where the number cannot be parsed."""
+    whole = to_e164(value, region)
+    return None if whole is None else str(parse(whole, None).national_number)
+
+
 def is_plain(number: str) -> bool:
     """`+` and digits that parsing would leave as they are: ten times cheaper than parsing."""
     for width in (1, 2, 3):

@@ -131,8 +131,14 @@ class Listing:
         self, api: Api, cursor: Any | None, *, since: datetime | None = None, size: int | None = None
     ) -> Page:
         """One page, of at most `size` rows."""
+        return await self.ask(api, cursor, since, size, {})
+
+    async def ask(
+        self, api: Api, cursor: Any | None, since: datetime | None, size: int | None, more: Mapping[str, str]
+    ) -> Page:
+        """One page, asked for with `more` query parameters."""
         paging = api.paging[self.paging]
-        params = {**paging.sized(size), **self.params}
+        params = {**paging.sized(size), **self.params, **more}
         if since is not None and self.since:
             params[self.since] = self.write_time(since)
         if cursor is not None:

@@ -9,7 +9,7 @@ from storage.declare import Relation, columns, declared
 from storage.records import BY_TYPE, Record
 from storage.shapes import RecordType
 
-OURS = {"id", "workspace_id", "created_at", "updated_at", "archived_at", "owner_integration_id"}
+OURS = {"id", "workspace_id", "created_at", "updated_at", "archived_at", "owner_integration_id", "warmness"}
 APART = {"custom_fields"}
 """Any JSON will do, so there is nothing to validate."""
 INTEGER = Annotated[int, Field(ge=-(2**31), lt=2**31)]

@@ -38,7 +38,10 @@ from sync.credentials import Vault
 from sync.jobs import Jobs, Task
 from sync.leaving import Leaver
 from sync.observer import Nobody, Observer
+from sync.pushing import Pusher
 from sync.ranking import Ranker
+from sync.sending.sender import Sender
+from sync.ticker import Ticker
 from sync.worker import Worker
 
 DEMO: Final = UUID("00000000-0000-4000-8000-00000000de30")
@@ -106,10 +109,15 @@ async def open_process(
         services = await make_services(settings, database, hub, jobs, stack, observer)
         worker = Worker(database, jobs, services.clients, observer)
         leaver, ranker = Leaver(database), Ranker(database)
+        sender = Sender(database=database, clients=services.clients)
+        pusher = Pusher(database=database, jobs=jobs, send=sender.send)
         jobs.handle(
             sync=Task(worker.run_sync, worker.fail),
             leave=Task(leaver.take_away, leaver.fail),
             rank=Task(ranker.settle_all, ranker.fail),
+            push=Task(pusher.push, pusher.fail),
+            retry=Task(pusher.retry, pusher.fail),
+            tick=Ticker(database, jobs).tick,
         )
         stack.push_async_callback(jobs.close)
         await jobs.open()

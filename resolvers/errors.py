@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from connectors.errors import (
+    Ambiguous,
     Conflict,
     CrmError,
     Missing,
@@ -16,6 +17,7 @@ from connectors.errors import (
     Rejected,
     Retryable,
     Unsupported,
+    Unwritable,
 )
 
 
@@ -127,6 +129,8 @@ CODES: Mapping[type[CrmError], tuple[ErrorCode, UserErrorCode]] = {
     Retryable: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.CRM_UNAVAILABLE),
     Missing: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.CRM_UNAVAILABLE),
     Rejected: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.CRM_UNAVAILABLE),
+    Unwritable: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.BAD_INPUT),
+    Ambiguous: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.CRM_UNAVAILABLE),
     Conflict: (ErrorCode.CRM_UNAVAILABLE, UserErrorCode.CRM_UNAVAILABLE),
 }
 """The remedy of a CRM's error -> the code of a field, the code of a mutation."""

@@ -12,13 +12,18 @@ from connectors.registry import CONNECTORS
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode
 from resolvers.loaders import load
+from resolvers.outgoing import open_outbox
 from resolvers.plans import check_plan, find_plan
 from resolvers.records import get_row
-from storage import integrations, runs, workspaces
-from storage.shapes import IntegrationStatus, Plan, RecordType
+from storage import integrations, pushes, runs, workspaces
+from storage.declare import camel
+from storage.shapes import ConflictPolicy, Direction, IntegrationStatus, Plan, RecordType
 from storage.tables import Integration
 
 LONGEST_NAME = 200
+
+GOING_OUT = ("direction", "conflict_policy", "push_warm_leads", "replicate_activities", "allow_new_picklist_values")
+"""What a person decides about what goes to the CRM."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +121,19 @@ NUMBERS = {
 
 
 async def wake(context: Context, session: AsyncSession, integration: UUID) -> None:
-    """Lets a run that waits for the integration go on, now."""
+    """Lets a run that waits for the integration go on, now, and what is in its outbox."""
     await context.database.run(session, runs.WAIT_NO_LONGER, {"integration": integration})
     for waiting in await runs.find_next(context.database, session, integration):
         await context.services.jobs.defer_sync(session, waiting)
+    if await pushes.reopen(context.database, session, integration):
+        await context.services.jobs.defer_push(session, integration)
 
 
 async def update_integration(context: Context, *, integration_id: UUID, **changes: Any) -> Integration:
-    """Changes what is given: `display_name`, `record_types`, `filter`, `delete_guard_percent`. Only the filter can be
-    without a value."""
+    """Changes what is given: `display_name`, `record_types`, `filter`, `delete_guard_percent`, and what GOING_OUT
+    names. Only the filter can be without a value. Once the integration takes warm leads, those that are here go out."""
     integration = await require_integration(context, integration_id)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {name: require_value(name, changes[name]) for name in GOING_OUT if name in changes}
     if "display_name" in changes:
         values["display_name"] = check_name(changes["display_name"] or "")
     if "record_types" in changes:
@@ -137,7 +144,13 @@ async def update_integration(context: Context, *, integration_id: UUID, **change
     if "filter" in changes and changes["filter"] != integration.filter:
         # What another filter lets in may have changed long ago: the next run is a FULL.
         values |= {"filter": changes["filter"], "watermarks": {}}
-    return await _change(context, integration, **values) if values else integration
+    if not values:
+        return integration
+    async with context.database.session(context.workspace) as session:
+        changed = await integrations.change(session, integration.id, **values) or integration
+        if values.get("push_warm_leads") and not integration.push_warm_leads:
+            await open_outbox(context).queue_leads(session, integration=integration.id)
+    return changed
 
 
 async def require_included(context: Context, crm: str) -> None:
@@ -218,6 +231,13 @@ def require_name(name: str, field: Sequence[str] = ("displayName",)) -> str:
     if not cleaned or len(cleaned) > LONGEST_NAME:
         raise Refused(UserErrorCode.BAD_INPUT, f"A name has 1 to {LONGEST_NAME} characters.", field)
     return cleaned
+
+
+def require_value(name: str, given: Direction | ConflictPolicy | bool | None) -> str | bool:  # a setting
+    """As it is stored. Raises Refused where there is none."""
+    if given is None:
+        raise Refused(UserErrorCode.BAD_INPUT, f"`{camel(name)}` is not null.", (camel(name),))
+    return given if isinstance(given, bool) else given.value
 
 
 def check_percent(given: int | None) -> int:

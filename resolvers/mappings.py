@@ -136,7 +136,7 @@ def _default(integration: Integration, external_type: str, default: Default, own
     is_written = default.direction is Direction.INBOUND or any(
         default.local_field == row.local_field or default.crm_field == row.crm_field
         for row in own
-        if row.direction in OUTWARD
+        if row.direction in OUTWARD or _only_fills(row, default)
     )
     if is_filled and is_written:
         return None
@@ -148,6 +148,12 @@ def _default(integration: Integration, external_type: str, default: Default, own
         direction=one_way if is_filled or is_written else default.direction,
     )
     return Row(id=uuid5(integration.id, ":".join(wish.key)), wish=wish, is_default=True)
+
+
+def _only_fills(row: Row, default: Default) -> bool:
+    """Whether it is the connector's mapping, said to be INBOUND."""
+    pair = (row.local_field, row.crm_field, row.direction, row.transform)
+    return pair == (default.local_field, default.crm_field, Direction.INBOUND, None)
 
 
 # ---------------------------------------------------------------- changing

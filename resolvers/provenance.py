@@ -12,13 +12,15 @@ import orjson
 from resolvers.context import Context
 from resolvers.errors import BadInput
 from resolvers.loaders import load
-from storage import changes, sources, upserts
+from storage import changes, local, sources, upserts
 from storage.declare import Column, Group, Relation, columns
 from storage.fields import CUSTOM, OWNER, Told, list_fields
 from storage.listing import clean
 from storage.records import RECORDS, Record
+from storage.shapes import RecordType
 from storage.tables import SourceRecord
 from sync.golden import Source, Targets, rank
+from sync.local import find_unit, list_followers
 
 
 @dataclass(kw_only=True)
@@ -44,8 +46,8 @@ class Said:
 
 @dataclass(frozen=True)
 class Held(Said):
-    """The value of a field, its holder, and what the others say. No holder: it follows from other records, or its source is
-    gone."""
+    """The value of a field, its holder, and what the others say. No holder: it was written here, it follows from other
+    records, or its source is gone."""
 
     field: str
     alternatives: Sequence[Said]
@@ -58,6 +60,8 @@ class Known:
     image: Mapping[str, Any]
     speakers: Sequence[Speaker]
     targets: Targets
+    written: Mapping[str, datetime]
+    """The fields that were written here, and when."""
 
 
 async def list_provenance(context: Context, record: Record, fields: Sequence[str] | None) -> list[Held]:
@@ -93,7 +97,19 @@ async def _read_all(context: Context, record: type[Record], ids: Sequence[UUID])
         given = {name: row[name] for name in Source.__dataclass_fields__}
         speakers[source.record_id].append(Speaker(**given, row=source))
     targets = await _find_targets(context, [each for all_ in speakers.values() for each in all_])
-    return [Known(images.get(one, {}), rank(speakers[one], priority), targets) for one in ids]
+    written = await _find_written(context, record, ids)
+    return [Known(images.get(one, {}), rank(speakers[one], priority), targets, written.get(one, {})) for one in ids]
+
+
+async def _find_written(context: Context, record: type[Record], ids: Sequence[UUID]) -> dict[UUID, dict[str, datetime]]:
+    """By record, the fields that were written here, with what follows them, and when."""
+    type_ = RecordType[record.__name__.upper()]
+    found: dict[UUID, dict[str, datetime]] = {}
+    for row in await context.fetch(local.OF_RECORDS, {"ids": list(ids)}):
+        names = (row["name"], *list_followers(type_, [row["name"]]))
+        fields = {find_unit(type_, name).field: row["at"] for name in names}
+        found.setdefault(row["record_id"], {}).update(fields)
+    return found
 
 
 async def _find_targets(context: Context, speakers: Sequence[Speaker]) -> Targets:
@@ -112,6 +128,9 @@ def _trace(record: type[Record], known: Known, changed_at: datetime, fields: Seq
         if _is_local(told) or not is_wanted or value in (None, [], {}):
             continue
         said = [one for speaker in known.speakers if (one := _ask(speaker, name, told, known.targets))]
+        if name in known.written:
+            yield Held(None, value, known.written[name], name, said)
+            continue
         holder = _find_holder(record, told, value, said)
         others = [one for one in said if one is not holder]
         time = holder.observed_at if holder else changed_at

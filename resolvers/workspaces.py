@@ -10,29 +10,54 @@ from resolvers.callers import digest_handle, read_workspace
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode
 from resolvers.integrations import require_name, wake
+from resolvers.outgoing import open_outbox
 from storage import integrations, workspaces
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.shapes import IntegrationStatus, Plan
 from storage.tables import Integration, Workspace
 
+WARMEST = 5
+FASTEST = 6_000
+"""Pushes of one caller in a minute: more than any CRM takes."""
+
 
 async def update_workspace(
-    context: Context, *, name: str | None = None, priority: Sequence[UUID] | None = None
+    context: Context,
+    *,
+    name: str | None = None,
+    priority: Sequence[UUID] | None = None,
+    threshold: int | None = None,
+    pace: int | None = None,
 ) -> Workspace:
-    """Its name, as people see it, and the integrations whose values come first; what is None stays. Raises Refused, Unknown.
+    """Its name, as people see it, the integrations whose values come first, the warmness of a warm lead and how many pushes
+    of one caller leave in a minute; what is None stays. Raises Refused, Unknown.
 
     Commands and sign-ins go on to find it by what it was first called. The records that are here follow the priority soon.
+    Whoever is a warm lead by a lower threshold goes out.
     """
     name = None if name is None else require_name(name, ("name",))
+    check_between(threshold, "warmLeadThreshold", 0, WARMEST)
+    check_between(pace, "pushesPerMinute", 1, FASTEST)
     async with context.database.session(context.workspace) as session:
-        changed = await workspaces.change(context.database, session, context.workspace, name=name)
+        before = await workspaces.lock(context.database, session, context.workspace)
+        changed = await workspaces.change(
+            context.database, session, context.workspace, name=name, threshold=threshold, pace=pace
+        )
+        if changed.warm_lead_threshold < before.warm_lead_threshold:
+            await open_outbox(context).queue_leads(session)
         if priority is not None:
             ids = await _choose(session, priority)
             if ids != changed.source_priority:
                 changed = await workspaces.set_priority(context.database, session, ids)
                 await context.services.jobs.defer_rank(session, context.workspace)
     return changed
+
+
+def check_between(given: int | None, field: str, least: int, most: int) -> None:
+    """Raises Refused for a number that is out of bounds."""
+    if given is not None and not least <= given <= most:
+        raise Refused(UserErrorCode.BAD_INPUT, f"`{field}` is {least} to {most}.", (field,))
 
 
 async def _choose(session: AsyncSession, priority: Sequence[UUID]) -> list[UUID]:

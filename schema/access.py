@@ -39,7 +39,18 @@ async def _update_workspace(info: Info, input: UpdateWorkspaceInput) -> Workspac
     given: dict[str, Any] = {"name": input.name.value or ""} if input.name else {}
     if input.source_priority:
         given["priority"] = read_priority(input.source_priority.value)
+    if input.warm_lead_threshold:
+        given["threshold"] = require_number(input.warm_lead_threshold.value, "warmLeadThreshold")
+    if input.pushes_per_minute:
+        given["pace"] = require_number(input.pushes_per_minute.value, "pushesPerMinute")
     return WorkspacePayload(workspace=Workspace.of(await update_workspace(info.context, **given)))
+
+
+def require_number(value: int | None, field: str) -> int:
+    """Raises Refused where there is none."""
+    if value is None:
+        raise Refused(UserErrorCode.BAD_INPUT, f"`{field}` is a number: it cannot be null.", (field,))
+    return value
 
 
 def read_priority(ids: Sequence[str] | None) -> list[UUID]:

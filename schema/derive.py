@@ -60,10 +60,12 @@ ABOUT = {
     "email": "Any of the e-mail addresses; small or capital letters are the same.",
     "phone": "Any of the phone numbers, in E.164 or as the CRM holds it.",
     "tag": "Any of the labels.",
+    "is_warm_lead": "Whether it is as warm as the workspace's threshold, or warmer.",
     "contact_id": "One of these contacts takes part.",
     "organization_id": "One of these organizations.",
     "deal_id": "One of these deals.",
     "custom_fields": "The values of custom fields; all must hold.",
+    "replication_status": "How far it has come in any integration that takes activities.",
     "amount": "The amount, in whatever currency.",
     "currency": "The code of the amount's currency.",
 }

@@ -10,13 +10,19 @@ from storage.shapes import (
     BudgetWindow,
     ChangeCause,
     ChangeKind,
+    ConflictPolicy,
+    ConflictResolution,
+    ConflictStatus,
     CredentialKind,
     Direction,
     Evidence,
     IntegrationStatus,
+    NotificationLevel,
     Plan,
     PlannedAction,
+    PushStatus,
     RecordType,
+    ReplicationStatus,
     Role,
     SyncKind,
     SyncStatus,
@@ -238,5 +244,62 @@ words(
         "INBOUND": "From the CRM to here.",
         "OUTBOUND": "From here to the CRM.",
         "BIDIRECTIONAL": "Both ways.",
+    },
+)
+words(
+    ConflictStatus,
+    "ConflictStatus",
+    "Whether a conflict is decided.",
+    {"OPEN": "A person has yet to decide.", "RESOLVED": "It is decided, or both sides agree again."},
+)
+words(
+    ConflictResolution,
+    "ConflictResolution",
+    "What counts where a field has changed on both sides.",
+    {"LOCAL": "What is here.", "CRM": "What the CRM has.", "VALUE": "Another value."},
+)
+words(
+    ConflictPolicy,
+    "ConflictPolicy",
+    str(ConflictPolicy.__doc__),
+    {
+        "NEWEST_WINS": "The one that was written last.",
+        "CRM_WINS": "The CRM's.",
+        "LOCAL_WINS": "The one that was written here.",
+        "MANUAL": "A person decides: it becomes a Conflict.",
+    },
+)
+words(
+    PushStatus,
+    "PushStatus",
+    "How a push stands.",
+    {
+        "PENDING": "It waits for its turn, or for its next try.",
+        "SENDING": "A worker is at it.",
+        "COMMITTED": "It is in the CRM.",
+        "SKIPPED": "There was nothing to be written: see `lastError`.",
+        "UNKNOWN": "It may have arrived, and is not written again before that is known.",
+        "FAILED": "Three tries have failed, and it is tried again every hour for three days; or the CRM has refused it.",
+    },
+)
+words(
+    ReplicationStatus,
+    "ReplicationStatus",
+    "Whether, and how far, an activity that was logged here has reached a CRM.",
+    {
+        "NOT_APPLICABLE": "It is not to be there: it came from a CRM, or nobody who takes part is there.",
+        "PENDING": "It is on its way.",
+        "REPLICATED": "It is in the CRM.",
+        "FAILED": "It could not be written: see `lastError`.",
+    },
+)
+words(
+    NotificationLevel,
+    "NotificationLevel",
+    str(NotificationLevel.__doc__),
+    {
+        "INFO": "Good to know.",
+        "WARNING": "Something waits, or is tried again.",
+        "ERROR": "Something does not go on before a person has acted.",
     },
 )

@@ -7,9 +7,10 @@ import strawberry
 
 from connectors.registry import Crm
 from resolvers.scope import store_filter
+from resolvers.workspaces import FASTEST, WARMEST
 from schema.enums import SyncRequestKind
 from storage.records import ContactKind
-from storage.shapes import RecordType, Role
+from storage.shapes import ConflictPolicy, Direction, RecordType, Role
 
 
 @strawberry.input(
@@ -71,6 +72,21 @@ class UpdateIntegrationInput:
     delete_guard_percent: strawberry.Maybe[int | None] = strawberry.field(
         description="How many per cent of a type's records a FULL run may archive without a word, 0 to 100; not null."
     )
+    direction: strawberry.Maybe[Direction | None] = strawberry.field(
+        description="Whether edits go to the CRM, of fields whose mapping lets them out; not null."
+    )
+    conflict_policy: strawberry.Maybe[ConflictPolicy | None] = strawberry.field(
+        description="Whose value counts where a field has changed on both sides; not null."
+    )
+    push_warm_leads: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether contacts that are warm are made in the CRM, those that are warm now as well; not null."
+    )
+    replicate_activities: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether activities that are logged here are written to the CRM; not null."
+    )
+    allow_new_picklist_values: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether a label or picklist value that the CRM does not have is added there; not null."
+    )
 
 
 @strawberry.input(description="What is to be synced.")
@@ -105,6 +121,13 @@ class UpdateWorkspaceInput:
     source_priority: strawberry.Maybe[list[strawberry.ID] | None] = strawberry.field(
         description="Between CRMs: the integrations whose values come first, the best one first, others after them; not"
         " null. The records that are here follow within a short time."
+    )
+    warm_lead_threshold: strawberry.Maybe[int | None] = strawberry.field(
+        description=f"The warmness from which on a contact is a warm lead, 0 to {WARMEST}; not null. A lower one sends out"
+        " who is warm by it; nothing is withdrawn by a higher one."
+    )
+    pushes_per_minute: strawberry.Maybe[int | None] = strawberry.field(
+        description=f"How many pushes of one member or API key leave in a minute, 1 to {FASTEST}; not null."
     )
 
 

@@ -11,6 +11,7 @@ from resolvers.crm import list_budgets, list_fields, list_pipelines, list_users
 from resolvers.errors import BadInput
 from resolvers.integrations import get_integration, get_stats
 from resolvers.mappings import list_mappings
+from resolvers.pushes import get_traffic
 from resolvers.records import get_row, list_errors, list_integration_runs
 from resolvers.runs import run_eta, run_progress
 from resolvers.scope import read_filter
@@ -26,7 +27,9 @@ from schema.tenancy import Member
 from storage.listing import Window
 from storage.records import ContactKind
 from storage.shapes import (
+    ConflictPolicy,
     CredentialKind,
+    Direction,
     IntegrationStatus,
     RecordType,
     SyncKind,
@@ -62,8 +65,10 @@ class CrmUser:
     async def integration(self, info: Info) -> "Integration":
         return await find_integration(info, self.row.integration_id)
 
-    @field("The member here with the same e-mail address.")
+    @field("Who it is here: whom somebody has tied to it, else the member with the same e-mail address.")
     async def member(self, info: Info) -> Member | None:
+        if self.row.member_id:
+            return await find_member(info, self.row.member_id)
         row = await get_member(info.context, self.row.email)
         return Member.of(row) if row else None
 
@@ -76,6 +81,19 @@ class IntegrationStats:
     deals: int = shown("Deals.")
     activities: int = shown("Activities.")
     leads: int = shown("Contacts of kind LEAD; counted in contacts too.")
+    integration_id: strawberry.Private[UUID]
+
+    @field("How many pushes are on their way to its CRM.")
+    async def pending_pushes(self, info: Info) -> int:
+        return (await get_traffic(info.context, self.integration_id)).pending
+
+    @field("How many pushes have failed, for good or until they are tried again.")
+    async def failed_pushes(self, info: Info) -> int:
+        return (await get_traffic(info.context, self.integration_id)).failed
+
+    @field("How many fields have changed on both sides and wait for a decision.")
+    async def open_conflicts(self, info: Info) -> int:
+        return (await get_traffic(info.context, self.integration_id)).conflicts
 
 
 @strawberry.type(description="Which of the CRM's records are taken. Times are the CRM's.")
@@ -96,6 +114,13 @@ class IntegrationSettings:
     delete_guard_percent: int = shown(
         "A FULL run that would archive more than this part of a type's records, in per cent, though the CRM does not name"
         " them as deleted, is HELD; up to 10 records it archives in any case. 100: no run is held."
+    )
+    direction: Direction = shown("Whether edits go to the CRM, of fields whose mapping lets them out.")
+    conflict_policy: ConflictPolicy = shown("Whose value counts where a field has changed on both sides.")
+    push_warm_leads: bool = shown("Whether contacts that are warm are made in the CRM.")
+    replicate_activities: bool = shown("Whether activities that are logged here are written to the CRM.")
+    allow_new_picklist_values: bool = shown(
+        "May a label or picklist value be added in the CRM, or must it exist? Without it, the label is left out."
     )
 
     @field("Which records every run takes; null for all.")
@@ -203,7 +228,7 @@ class Integration(Row):
 
     @field("How many unified records it is a source of.")
     async def stats(self, info: Info) -> IntegrationStats:
-        return IntegrationStats(row=await get_stats(info.context, self.row.id))
+        return IntegrationStats(row=await get_stats(info.context, self.row.id), integration_id=self.row.id)
 
     @field("Its runs, the newest first.", Paged())
     async def sync_runs(

@@ -15,6 +15,7 @@ from resolvers.leaving import delete_integration
 from resolvers.runs import approve_sync, cancel_sync, start_sync
 from resolvers.scope import Request
 from resolvers.unlinking import clear_links
+from schema.conflicts import ConflictMutation
 from schema.field import Info, mutation
 from schema.identity import IdentityMutation
 from schema.ids import require_key
@@ -29,7 +30,9 @@ from schema.inputs import (
 )
 from schema.integrations import Integration, SyncRun
 from schema.payloads import ConnectPayload, DeleteIntegrationPayload, IntegrationPayload, SyncPayload, answer
+from schema.pushes import PushMutation
 from schema.remaps import MappingMutation
+from schema.writing import WritingMutation
 from storage.listing import GlobalId
 from storage.shapes import Role
 
@@ -65,6 +68,11 @@ async def _update(info: Info, input: UpdateIntegrationInput) -> IntegrationPaylo
         "filter": input.filter,
         "excluded_fields": input.excluded_fields,
         "delete_guard_percent": input.delete_guard_percent,
+        "direction": input.direction,
+        "conflict_policy": input.conflict_policy,
+        "push_warm_leads": input.push_warm_leads,
+        "replicate_activities": input.replicate_activities,
+        "allow_new_picklist_values": input.allow_new_picklist_values,
     }
     changes: dict[str, Any] = {name: some.value for name, some in given.items() if some is not None}
     if isinstance(filter_ := changes.get("filter"), SyncFilter):
@@ -128,7 +136,7 @@ ABOUT = strawberry.argument(description="What is asked for.")
 
 
 @strawberry.type(description="What can be done. Each mutation takes one input and answers with a payload.")
-class Mutation(IdentityMutation, MappingMutation):
+class Mutation(PushMutation, IdentityMutation, WritingMutation, ConflictMutation, MappingMutation):
     @mutation(
         "Connects an account of a CRM; an account that is connected already is renewed.", role=Role.ADMIN, cost=50
     )

@@ -9,22 +9,27 @@ import strawberry
 
 from connectors.registry import Crm
 from resolvers.changes import list_changes
+from resolvers.conflicts import get_conflict
 from resolvers.context import Context
 from resolvers.integrations import get_integration, list_integrations, list_platforms
 from resolvers.keys import get_key
 from resolvers.mappings import get_mapping
+from resolvers.pushes import get_push
 from resolvers.records import get_by_source, get_row, list_records, list_runs
 from resolvers.remote import list_remote
 from resolvers.runs import get_run
 from resolvers.sources import get_fresh_record
 from schema.changes import After as AfterChange
 from schema.changes import RecordChangeConnection, Types
+from schema.conflicts import ConflictQuery
 from schema.crm import CrmPlatform
 from schema.derive import Paged
 from schema.field import Info, field, given
 from schema.ids import read_key
 from schema.integrations import Integration, SyncRun
+from schema.notifications import NotificationQuery
 from schema.paging import NODES, Listing, Node
+from schema.pushes import PushQuery
 from schema.remaps import MappingQuery
 from schema.remote import After, First, RemoteRecordConnection, Search
 from schema.types import Activity, Contact, Deal, Organization
@@ -44,6 +49,8 @@ FINDERS: dict[str, Callable[[Context, UUID], Awaitable[Any]]] = {
     "SyncRun": get_run,
     "ApiKey": get_key,
     "FieldMapping": get_mapping,
+    "Push": get_push,
+    "Conflict": get_conflict,
 }
 """Nodes that are no rows of records' tables."""
 
@@ -78,7 +85,7 @@ SEARCHED = (
 
 
 @strawberry.type(description="What can be read.")
-class Query(MappingQuery):
+class Query(PushQuery, NotificationQuery, ConflictQuery, MappingQuery):
     @field("Who is asking.")
     def viewer(self) -> Viewer:
         return Viewer()

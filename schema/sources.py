@@ -86,8 +86,8 @@ class FieldProvenance:
         description="The value, as the field itself shows it; of a relation the global id, or ids."
     )
     source: SourceRecord | None = strawberry.field(
-        description="The best source that says it; of a list, that its first entries come from. Null for what follows from"
-        " other records, or whose source is no more."
+        description="The best source that says it; of a list, that its first entries come from. Null for what was written"
+        " here, what follows from other records, or whose source is no more."
     )
     observed_at: datetime = strawberry.field(description="Since when the source has said so, by the CRM's time.")
     alternatives: list[FieldAlternative] = strawberry.field(

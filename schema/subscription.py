@@ -7,11 +7,13 @@ import strawberry
 
 from resolvers.changes import watch_changes
 from resolvers.errors import BadInput
+from resolvers.notifications import watch_notifications
 from resolvers.runs import watch_integration, watch_run, watch_runs
 from schema.changes import After, RecordChange, Types
 from schema.field import Info, given, stream
 from schema.ids import read_key
 from schema.integrations import Integration, SyncRun
+from schema.notifications import Notification
 from storage.changes import KEPT_DAYS
 
 R = TypeVar("R")
@@ -72,4 +74,9 @@ class Subscription:
     ) -> AsyncGenerator[RecordChange]:
         rows = watch_changes(info.context, after=given(after), types=given(record_types))
         async for each in follow(info, RecordChange.of, rows):
+            yield each
+
+    @stream("What people should know of, as it happens; what came before is in the query `notifications`.")
+    async def notifications(self, info: Info) -> AsyncGenerator[Notification]:
+        async for each in follow(info, Notification.of, watch_notifications(info.context)):
             yield each

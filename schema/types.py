@@ -7,14 +7,18 @@ import strawberry.pydantic
 
 from resolvers.identity import list_merged
 from resolvers.provenance import list_provenance
+from resolvers.pushes import list_record_pushes, list_replication
 from resolvers.sources import get_freshness, get_user, list_sources
-from schema.derive import record_type
+from resolvers.writing import is_warm
+from schema.conflicts import Conflict, list_of_record
+from schema.derive import Paged, record_type
 from schema.field import Info, field, given
 from schema.integrations import CrmUser
 from schema.paging import Listing, Row
+from schema.pushes import Push, Replication
 from schema.sources import FieldProvenance, Freshness, SourceRecord
 from storage import records
-from storage.listing import GlobalId
+from storage.listing import GlobalId, Window
 
 for shape in (records.EmailAddress, records.PhoneNumber, records.Address, records.Money):
     strawberry.pydantic.type(shape, description=shape.__doc__)
@@ -60,6 +64,14 @@ class Golden(Unified):
         found = await list_provenance(info.context, self.row, given(fields))
         return [FieldProvenance.of(record, held) for held in found]
 
+    @field("Fields that have changed both here and in a CRM, the newest first.", Paged(names=("first", "after")))
+    async def conflicts(self, info: Info, page: Window) -> Listing[Conflict]:
+        return await list_of_record(info, self.row, page)
+
+    @field("What of it is on its way to CRMs, or was; the newest first.", Paged(names=("first", "after")))
+    async def pushes(self, info: Info, page: Window) -> Listing[Push]:
+        return Listing.of(await list_record_pushes(info.context, self.row.id, page), Push)
+
     @field("The ids of records that have become part of it: they lead here.", size=1)
     async def merged_ids(self, info: Info) -> list[strawberry.ID]:
         name = type(self).__name__
@@ -67,7 +79,10 @@ class Golden(Unified):
 
 
 @record_type(records.Contact)
-class Contact(Golden): ...
+class Contact(Golden):
+    @field("Whether it is as warm as the workspace's threshold, or warmer.")
+    async def is_warm_lead(self, info: Info) -> bool:
+        return await is_warm(info.context, self.row)
 
 
 @record_type(records.Organization)
@@ -79,4 +94,7 @@ class Deal(Golden): ...
 
 
 @record_type(records.Activity)
-class Activity(Unified): ...
+class Activity(Unified):
+    @field("Whether, and how far, it has reached the CRMs that take activities.", size=2)
+    async def replication(self, info: Info) -> list[Replication]:
+        return [Replication(row=row) for row in await list_replication(info.context, self.row.id)]

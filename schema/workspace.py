@@ -19,6 +19,8 @@ from storage.shapes import Plan, Role
 class Workspace(Row):
     name: str = shown("Its name.")
     plan: Plan = shown("What it has subscribed to.")
+    warm_lead_threshold: int = shown("The warmness from which on a contact is a warm lead.")
+    pushes_per_minute: int = shown("How many pushes of one member or API key leave in a minute.")
 
     @field("Between CRMs: whose value comes first; then the newest.", size=5)
     async def source_priority(self, info: Info) -> list[Integration]:

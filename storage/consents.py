@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import integrations
+from storage import integrations, notifications
 from storage.database import Database
 from storage.shapes import IntegrationStatus
 from storage.shared import OauthGrant
@@ -91,11 +91,12 @@ async def store(
 
 
 async def refuse(database: Database, session: AsyncSession, integration: Integration, message: str) -> bool:
-    """The vendor has refused those credentials for good; False where there are others by now."""
+    """The vendor has refused those credentials for good, and a person is told; False where there are others by now."""
     values = {"status": IntegrationStatus.ERROR.value, "message": message, **_read_with(integration)}
     refused = bool(await database.run(session, REFUSE, values))
     if refused:
         await integrations.announce(session, integration.id)
+        await notifications.notify_refused(database, session, integration, message)
     return refused
 
 

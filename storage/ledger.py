@@ -18,6 +18,8 @@ SPREAD = 0.9
 """Of an even distance between calls: a little closer, so that one that was late does not hold up all that follow."""
 AHEAD = 0.5
 """Seconds: a place further ahead is not held, for it would rest on calls whose true times are not known yet."""
+YIELDING = 0.1
+"""Seconds, of calls that let others go first: these find the places that come next free."""
 SLACK = 1.25
 """Of a rolling window: how far back a call of ours may explain that the CRM has counted one."""
 
@@ -84,7 +86,7 @@ RESERVE = f"""{HELD}, known AS (
     updated_at = clock_timestamp()
   FROM known, place
   WHERE crm = %(crm)s AND account = %(account)s AND rate_window."window" = known."window" AND until IS NULL
-    AND at <= clock_timestamp() + {AHEAD} * interval '1 second'
+    AND at <= clock_timestamp() + %(ahead)s * interval '1 second'
   RETURNING rate_window."window"
 )
 SELECT "window", noted, at, until,
@@ -221,13 +223,15 @@ class PostgresLedger:
         *,
         search: bool = False,
         midnight: datetime | None = None,
+        yields: bool = False,
     ) -> Reservation:
         """Take the next free place for a call, in one statement; before the first call to an account its rows are made.
 
-        `midnight`: when the account's day ends; None: UTC's.
+        `yields`: others go first. `midnight`: when the account's day ends; None: UTC's.
         """
         mine = tuple(limit for limit in limits if search or limit.window is not BudgetWindow.SEARCH)
         values = {"crm": crm, "account": account, "cost": cost, "asked": _packed(mine), "midnight": midnight}
+        values["ahead"] = YIELDING if yields else AHEAD
         rows, lag = await self._reserve(values)
         if len(rows) < len(mine):
             await self._run(OPEN, {**values, "windows": [limit.window.value for limit in mine]})

@@ -78,7 +78,7 @@ def clean(text: str) -> str:
 
 def stored(model: type[SQLModel]) -> tuple[str, tuple[str, ...]]:
     """The table of a model, and the columns that a row of it has here: all but what only Postgres reads."""
-    table: str = getattr(tables, model.__name__).__tablename__
+    table = str(getattr(tables, model.__name__, model).__tablename__)
     return table, tuple(name for name in model.model_fields if name != "search")
 
 

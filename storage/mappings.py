@@ -23,7 +23,13 @@ SELECT i.mappings_version, i.excluded_fields, coalesce((
     SELECT jsonb_agg(jsonb_build_array(m.external_type, m.local_field, m.crm_field, m.transform)
       ORDER BY m.external_type, m.local_field)
     FROM field_mapping m
-    WHERE m.workspace_id = i.workspace_id AND m.integration_id = i.id AND m.direction <> 'OUTBOUND'), '[]') AS rules
+    WHERE m.workspace_id = i.workspace_id AND m.integration_id = i.id AND m.direction <> 'OUTBOUND'), '[]') AS rules,
+  coalesce((
+    SELECT jsonb_agg(jsonb_build_array(m.external_type, m.local_field, m.crm_field,
+        CASE m.direction WHEN 'OUTBOUND' THEN m.transform END)
+      ORDER BY m.external_type, m.local_field)
+    FROM field_mapping m
+    WHERE m.workspace_id = i.workspace_id AND m.integration_id = i.id AND m.direction <> 'INBOUND'), '[]') AS outward
 FROM integration i WHERE i.workspace_id = %(workspace)s AND i.id = %(integration)s
 """
 """What a mapping of the CRM's records has to know, in one look."""

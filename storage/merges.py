@@ -42,6 +42,31 @@ ORDER BY n.id, n.survivor
 LEAVING = f"jsonb_to_recordset({ROWS}) AS src(source uuid, new uuid)"
 MOVED = f"jsonb_to_recordset({ROWS}) AS src(old uuid, new uuid)"
 
+# What was written of either one counts for both; that one of them was archived does not.
+TAKE_LOCAL = f"""
+WITH gone AS (
+  DELETE FROM local_value l USING {MOVED} WHERE l.record_id = src.old AND l.workspace_id = %(workspace)s
+  RETURNING src.new, l.name, l.record_type, l.value, l.bases, l.at, l.member_id
+)
+INSERT INTO local_value (record_id, name, workspace_id, record_type, value, bases, at, member_id)
+SELECT new, name, %(workspace)s::uuid, record_type, value, bases, at, member_id FROM gone WHERE name <> 'archived_at'
+ORDER BY at DESC ON CONFLICT (record_id, name) DO NOTHING
+"""
+TAKE_CONFLICTS = f"""
+UPDATE conflict c SET record_id = src.new FROM {MOVED} WHERE c.record_id = src.old AND c.workspace_id = %(workspace)s
+"""
+# Of what makes a record in a CRM there is one at a time: another one stays with the id that leads to the survivor.
+TAKE_PUSHES = f"""
+UPDATE push p SET record_id = src.new FROM {MOVED} WHERE p.record_id = src.old AND p.workspace_id = %(workspace)s
+AND (p.kind = 'EDIT' OR p.status IN ('COMMITTED', 'SKIPPED'))
+"""
+TAKE_WARMNESS = f"""
+UPDATE contact t SET warmness = greatest(t.warmness, o.warmest), updated_at = now() FROM (
+  SELECT src.new, max(c.warmness) AS warmest FROM contact c JOIN {MOVED} ON c.id = src.old
+  WHERE c.workspace_id = %(workspace)s GROUP BY src.new) o
+WHERE t.id = o.new AND t.workspace_id = %(workspace)s AND o.warmest > coalesce(t.warmness, -1)
+"""
+
 MOVE_SOURCES = f"""
 UPDATE source_record s SET record_id = src.new FROM {LEAVING} WHERE s.id = src.source AND s.workspace_id = %(workspace)s
 """
@@ -124,6 +149,10 @@ def absorbing(record: str) -> tuple[str, ...]:
         *_repoint(record),
         TAKE_SOURCES,
         TAKE_KEYS,
+        TAKE_LOCAL,
+        TAKE_CONFLICTS,
+        TAKE_PUSHES,
+        *([TAKE_WARMNESS] if record == "Contact" else []),
         f"DELETE FROM {record.lower()} WHERE id = ANY(%(old)s::uuid[]) AND workspace_id = %(workspace)s",
         FORWARD,
         REMEMBER,

@@ -12,12 +12,16 @@ from storage.records import now
 from storage.shapes import ConflictStatus, PushStatus
 from storage.tables import MOMENT
 
+UNDER_WAY = "kind <> 'EDIT' AND (status IN ('PENDING', 'SENDING', 'UNKNOWN') OR (status = 'FAILED' AND NOT is_final))"
+"""Of what makes a record in a CRM: there is one at a time."""
+
 
 class LocalValue(SQLModel, table=True):
     """What somebody has written here of a record: of one column or one relation. It stands beside what the sources say, and
     against each of them from what that one said at the time."""
 
     __tablename__ = "local_value"
+    __table_args__ = (Index("ix_local_value_workspace", "workspace_id"),)
     record_id: UUID = Field(primary_key=True)
     name: str = Field(primary_key=True)
     """A column of the record, `custom_fields.x`, or a relation."""
@@ -60,6 +64,9 @@ class Push(SQLModel, table=True):
             "seq",
             postgresql_where=text("status NOT IN ('COMMITTED', 'SKIPPED')"),
         ),
+        Index("ix_push_attempt", "workspace_id", "last_attempt_at"),
+        Index("uq_push_create", "integration_id", "record_id", unique=True, postgresql_where=text(UNDER_WAY)),
+        Index("uq_push_key", "workspace_id", "idempotency_key", unique=True),
     )
     id: UUID = Field(primary_key=True)
     seq: int = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
@@ -79,6 +86,8 @@ class Push(SQLModel, table=True):
     """The steps that are done, with what they gave, and the one that may be: whoever goes on begins behind them."""
     attempts: int = 0
     """In all."""
+    tries: int = 0
+    """Since it was last taken up anew: after three in a row it is FAILED."""
     rounds: int = 0
     """How often three tries in a row have failed."""
     next_attempt_at: datetime | None = Field(default=None, sa_type=MOMENT)
@@ -90,6 +99,8 @@ class Push(SQLModel, table=True):
     last_error: str | None = None
     caused_by: str | None = None
     """`member:ID` or `key:ID`: whose pushes it counts among."""
+    idempotency_key: str | None = None
+    """Asked for again with the same one, it is the same push."""
     is_interactive: bool = False
     """Somebody waits for it: it goes before the others."""
     claim: int = 0
@@ -129,7 +140,10 @@ class Notification(SQLModel, table=True):
     """What a person should know of, as a frontend's toast shows it."""
 
     __tablename__ = "notification"
-    __table_args__ = (Index("ix_notification_at", "workspace_id", "at", "id"),)
+    __table_args__ = (
+        Index("ix_notification_at", "workspace_id", "at", "id"),
+        Index("uq_notification_about", "workspace_id", "code", "about", unique=True),
+    )
     id: UUID = Field(primary_key=True)
     workspace_id: UUID
     level: str
@@ -139,5 +153,5 @@ class Notification(SQLModel, table=True):
     record_type: str | None = None
     record_id: UUID | None = None
     about: str | None = None
-    """The row that it tells of; told once of each."""
+    """What it tells of, such as the id of a row; told once of each."""
     at: datetime = Field(default_factory=now, sa_type=MOMENT)

@@ -189,6 +189,9 @@ class Filter:
             for entry in value:
                 self._count()
                 yield from self._several(*read_comparison(entry, self.values))
+        elif each.type is bool:
+            sql = each.sql.format(t="t")
+            yield sql if value else f"({sql}) IS NOT TRUE"
         elif each.value:
             yield from self._several(each, value)
         else:

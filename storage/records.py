@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, DateTime, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from storage.declare import Declared, column, criterion, group, many, one
-from storage.shapes import RecordType
+from storage.shapes import RecordType, ReplicationStatus
 
 now = partial(datetime.now, UTC)
 Sorted = partial(Text, collation="C")  # the same order in every Postgres, whatever its locale
@@ -169,6 +169,10 @@ class Contact(Record):
         value="phone.value",
     )
     tag = TAG
+    is_warm_lead = criterion(
+        bool,
+        "{t}.warmness >= (SELECT w.warm_lead_threshold FROM workspace w WHERE w.id = %(workspace)s)",
+    )
     custom_fields_filter = CUSTOM
     organization = one("The employer.", "Organization", key="organization_id")
     deals = many("Deals that the person takes part in.", "Deal", through="deal_contact")
@@ -239,6 +243,16 @@ class Activity(Record):
         "EXISTS (SELECT FROM activity_contact a WHERE a.workspace_id = {t}.workspace_id"
         " AND a.activity_id = {t}.id AND a.contact_id = ANY({given}))",
     )
+    replication_status = criterion(
+        ReplicationStatus,
+        "(EXISTS (SELECT FROM (SELECT DISTINCT ON (p.integration_id) p.status FROM push p"
+        " WHERE p.workspace_id = {t}.workspace_id AND p.record_id = {t}.id AND p.kind = 'ACTIVITY'"
+        " ORDER BY p.integration_id, p.seq DESC) last"
+        " WHERE CASE last.status WHEN 'COMMITTED' THEN 'REPLICATED' WHEN 'FAILED' THEN 'FAILED'"
+        " WHEN 'SKIPPED' THEN 'NOT_APPLICABLE' ELSE 'PENDING' END = ANY({given}))"
+        " OR ('NOT_APPLICABLE' = ANY({given}) AND NOT EXISTS (SELECT FROM push p"
+        " WHERE p.workspace_id = {t}.workspace_id AND p.record_id = {t}.id AND p.kind = 'ACTIVITY')))",
+    )
     contacts = many("Those who take part.", "Contact", through="activity_contact")
     organization = one("The company it concerns.", "Organization", key="organization_id")
     deal = one("The deal it concerns.", "Deal", key="deal_id")
@@ -248,15 +262,15 @@ RECORDS: dict[str, type[Record]] = {record.__name__: record for record in (Conta
 BY_TYPE: dict[RecordType, type[Record]] = {RecordType[name.upper()]: record for name, record in RECORDS.items()}
 
 SEARCHED: dict[str, str] = {
-    "Contact": "coalesce(name, '') || ' ' || jsonb_path_query_array(emails, '$[*].value')::text"
-    " || ' ' || jsonb_path_query_array(phones, '$[*].e164 ? (@ != null)')::text"
-    " || ' ' || regexp_replace(jsonb_path_query_array(phones, '$[*].value')::text, '[^0-9,]', '', 'g')",
-    "Organization": "coalesce(name, '') || ' ' || coalesce(domain, '')",
-    "Deal": "coalesce(title, '')",
-    "Activity": "coalesce(subject, '')",
+    "Contact": "coalesce({t}.name, '') || ' ' || jsonb_path_query_array({t}.emails, '$[*].value')::text"
+    " || ' ' || jsonb_path_query_array({t}.phones, '$[*].e164 ? (@ != null)')::text"
+    " || ' ' || regexp_replace(jsonb_path_query_array({t}.phones, '$[*].value')::text, '[^0-9,]', '', 'g')",
+    "Organization": "coalesce({t}.name, '') || ' ' || coalesce({t}.domain, '')",
+    "Deal": "coalesce({t}.title, '')",
+    "Activity": "coalesce({t}.subject, '')",
 }
-"""What `search` looks in: an SQL expression of text for each record. Its words are cut at everything that is no letter
-and no digit."""
+"""What `search` looks in: an SQL expression of text for each record, a row of which is `{t}`. Its words are cut at
+everything that is no letter and no digit."""
 
 SEARCHED_TOO: dict[str, str] = {"Contact": "organization"}
 """The relation to one record whose words count as well."""

@@ -1,8 +1,7 @@
 """The statements of remaps: stored payloads read in order, what was mapped anew written back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -12,19 +11,13 @@ from storage import events, tables
 from storage.database import Database
 from storage.records import BY_TYPE
 from storage.shapes import ChangeCause, ChangeKind, RecordType
-from storage.upserts import ROWS, packed, recordset
+from storage.upserts import ROWS, recordset
 
 EXPECTED = """
 SELECT external_type, count(*) AS n FROM source_record
 WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s GROUP BY external_type
 """
 """How many sources of each type there are, deleted ones too."""
-
-SHARED = """
-SELECT record_id AS id FROM source_record WHERE workspace_id = %(workspace)s AND record_id = ANY(%(records)s)
-GROUP BY record_id HAVING count(*) > 1
-"""
-"""Those of these records that have several sources."""
 
 CHANGED = (
     f"jsonb_to_recordset({ROWS}) AS src(id uuid, mapped jsonb, hash bytea, fields text[], payload jsonb, refs jsonb)"
@@ -57,6 +50,14 @@ WHERE workspace_id = %(workspace)s AND id = %(integration)s AND leaving_at IS NU
 DROP_ERRORS = "DELETE FROM sync_error WHERE workspace_id = %(workspace)s AND run_id = %(run)s"
 
 
+SHARED = """(EXISTS (
+  SELECT FROM source_record o
+  WHERE o.record_id = s.record_id AND o.id <> s.id AND o.workspace_id = %(workspace)s)
+OR (EXISTS (SELECT FROM local_value l WHERE l.workspace_id = %(workspace)s) AND EXISTS (
+  SELECT FROM local_value l WHERE l.record_id = s.record_id AND l.workspace_id = %(workspace)s)))"""
+"""A source's record has another one too, or somebody has written of it here."""
+
+
 @cache
 def read_sources(parts: int | None, columns: int) -> str:
     """The next sources of a type: whole payloads, or so many parts of them (`%(path0)s` …) as an array; of what was mapped
@@ -65,10 +66,10 @@ def read_sources(parts: int | None, columns: int) -> str:
     payload = "payload" if parts is None else f"jsonb_build_array({held}) AS payload"
     said = ", ".join(f"%(column{number})s::text, mapped -> %(column{number})s::text" for number in range(columns))
     mapped = f"jsonb_build_object({said}) AS mapped" if columns else "mapped"
-    more = "" if columns else ", refs, content_hash"
+    more = "" if columns else f", refs, content_hash, {SHARED} AS is_shared"
     return f"""
-SELECT id, external_id, record_id, {payload}, {mapped}{more} FROM source_record
-WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND external_type = %(type)s
+SELECT id, external_id, record_id, {payload}, {mapped}{more} FROM source_record s
+WHERE s.workspace_id = %(workspace)s AND integration_id = %(integration)s AND external_type = %(type)s
 AND external_id > %(after)s ORDER BY external_id LIMIT %(most)s
 """
 
@@ -100,31 +101,16 @@ async def keep_fields(
     await database.run(session, TO_REMAP, values)
 
 
-async def find_shared(database: Database, session: AsyncSession, records: Iterable[UUID]) -> set[UUID]:
-    """Those of these records that have several sources."""
-    return {row["id"] for row in await database.run(session, SHARED, {"records": list(records)})}
-
-
-async def write_sources(database: Database, session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """What was mapped anew: {id, mapped: the columns that differ, hash, fields: their names, payload, refs}; the last
-    two are null where they stay."""
-    if rows:
-        await database.run(session, WRITE, {"rows": packed(rows)})
+async def write_sources(database: Database, session: AsyncSession, rows: bytes) -> None:
+    """What was mapped anew: {id, mapped: the columns that differ, hash, fields: their names, payload, refs}, packed; the
+    last two are null where they stay."""
+    await database.run(session, WRITE, {"rows": rows})
 
 
 async def write_records(
-    database: Database,
-    session: AsyncSession,
-    workspace: UUID,
-    type_: RecordType,
-    columns: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    run: UUID,
+    database: Database, session: AsyncSession, workspace: UUID, statement: str, rows: bytes, *, run: UUID
 ) -> None:
-    """Columns of records with one source: {id, …columns, changes: field -> [before, after]}. Tells those who follow."""
-    if not rows:
-        return
-    values = {"rows": packed(rows), "run": run}
-    if await database.run(session, write_columns(type_, tuple(columns)), values):
+    """Columns of records with one source, by `write_columns`: {id, …columns, changes: field -> [before, after]}, packed.
+    Tells those who follow."""
+    if await database.run(session, statement, {"rows": rows, "run": run}):
         await events.notify(session, f"changes:{workspace}")

@@ -72,10 +72,10 @@ class Schedule(SQLModel, table=True):
     __table_args__ = (Index("ix_schedule_due", "next_due_at"),)
     WITHOUT_WORKSPACE: ClassVar[bool] = True
     name: str = Field(primary_key=True)
-    """What is done: retry."""
+    """What is done: retry, or push."""
     about: UUID = Field(primary_key=True)
     """Of what: an integration."""
     workspace_id: UUID
     seconds: int
-    """Between two times; changed here, it is followed at once."""
+    """Between two times; changed here, it is followed at once. 0: it is due once."""
     next_due_at: datetime = Field(sa_type=MOMENT)

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Column, Computed, DateTime, Index, LargeBinary, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy import ARRAY, BigInteger, DateTime, Index, LargeBinary, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from storage import records
-from storage.declare import columns, sort_key
-from storage.records import SEARCHED, Record, now
+from storage.declare import Relation, columns, declared, sort_key
+from storage.records import Record, now
+from storage.searching import keep_searched, search_column
 from storage.shapes import ConflictPolicy, Direction, IntegrationStatus, Plan, Role, SyncStatus
 
 MOMENT = DateTime(True)
@@ -22,19 +23,13 @@ SLIPS_IN = "kind = 'SELECTIVE' OR kind = 'REMAP'"
 # ---------------------------------------------------------------- the unified records
 
 
-def search_column(record: str) -> Any:
-    """The words of a record as a text search vector that Postgres keeps up to date by itself."""
-    text = f'({SEARCHED[record]}) COLLATE "default"'  # under "C", in which names are sorted, ä is no letter
-    words = f"to_tsvector('simple', regexp_replace({text}, '[^[:alnum:]]+', ' ', 'g'))"
-    return Field(default=None, sa_column=Column("search", TSVECTOR, Computed(words, persisted=True)))
-
-
 def indexes(record: type[Record], *more: Index) -> tuple[Index, ...]:
     """An index for each order and each foreign key, the workspace first: every statement is scoped by it.
 
     Nulls come last in both directions, which an index of Postgres serves in one direction only: a nullable column has two.
     """
-    table, made = record.__name__.lower(), []
+    table, made = record.__name__.lower(), list[Index]()
+    keys = {relation.key for relation in declared(record, Relation).values() if not relation.many}
     for column in columns(record).values():
         if column.order:
             key = sort_key(column)
@@ -43,7 +38,7 @@ def indexes(record: type[Record], *more: Index) -> tuple[Index, ...]:
             if column.nullable:
                 down = [text(f"{key} DESC NULLS LAST"), text("id DESC")]
                 made.append(Index(f"ix_{table}_{column.name}_down", *first, *down))
-        elif column.type is UUID and column.name not in ("id", "workspace_id"):
+        elif column.name in keys:
             made.append(Index(f"ix_{table}_{column.name}", column.name))
     return (*made, *more)
 
@@ -53,7 +48,7 @@ class Contact(records.Contact, table=True):
 
     __tablename__ = "contact"
     __table_args__ = indexes(records.Contact)
-    search: Any = search_column("Contact")
+    search: Any = search_column()
 
 
 class Organization(records.Organization, table=True):
@@ -61,7 +56,7 @@ class Organization(records.Organization, table=True):
 
     __tablename__ = "organization"
     __table_args__ = indexes(records.Organization)
-    search: Any = search_column("Organization")
+    search: Any = search_column()
 
 
 class Deal(records.Deal, table=True):
@@ -69,7 +64,7 @@ class Deal(records.Deal, table=True):
 
     __tablename__ = "deal"
     __table_args__ = indexes(records.Deal)
-    search: Any = search_column("Deal")
+    search: Any = search_column()
 
 
 class Activity(records.Activity, table=True):
@@ -77,7 +72,10 @@ class Activity(records.Activity, table=True):
 
     __tablename__ = "activity"
     __table_args__ = indexes(records.Activity)
-    search: Any = search_column("Activity")
+    search: Any = search_column()
+
+
+keep_searched(Contact, Organization, Deal, Activity)
 
 
 class DealContact(SQLModel, table=True):
@@ -275,6 +273,10 @@ class Integration(SQLModel, table=True):
     replicate_activities: bool = False
     allow_new_picklist_values: bool = False
     """A label that the CRM does not have is added there; else it is left out."""
+    push_failures: int = 0
+    """How many pushes in a row the CRM has not answered: from a number on the others wait, and one is tried at a time."""
+    push_resumes_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    """No push is sent before then: the CRM is down, or its quota is used up."""
     delete_guard_percent: int = 10
     """A FULL that would archive more than this of one type's sources waits for a word."""
     mappings_version: int = 0

@@ -31,6 +31,10 @@ DELETE FROM staged_archive a USING source_record s WHERE a.workspace_id = %(work
 AND s.workspace_id = %(workspace)s AND s.integration_id = %(integration)s
 """
 
+FORGET_CONFLICTS = """
+DELETE FROM conflict WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
+"""
+
 FORGET_SOURCES = """
 DELETE FROM source_record WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s
 """
@@ -42,9 +46,20 @@ WHERE workspace_id = %(workspace)s AND id = %(integration)s
 """The next run is a FULL."""
 
 
+STATEMENTS = (
+    KEEP_KEYS,
+    FORGET_KEYS,
+    FORGET_PAIRINGS,
+    FORGET_STAGED,
+    FORGET_CONFLICTS,
+    FORGET_SOURCES,
+    BEGIN_ANEW,
+)
+
+
 async def forget_links(database: Database, session: AsyncSession, integration: UUID) -> None:
     """All of them, in the transaction of the caller, who holds the workspace's lock."""
-    for statement in (KEEP_KEYS, FORGET_KEYS, FORGET_PAIRINGS, FORGET_STAGED, FORGET_SOURCES, BEGIN_ANEW):
+    for statement in STATEMENTS:
         await database.run(session, statement, {"integration": integration})
     await integrations.announce(session, integration)
     session.expire_all()

@@ -42,7 +42,7 @@ def recordset(table: type[SQLModel], names: tuple[str, ...]) -> str:
 def stored(table: type[SQLModel], *omitted: str) -> tuple[str, ...]:
     """The columns that a row brings."""
     model: Table = table.__table__  # type: ignore[attr-defined]
-    return tuple(column.name for column in model.c if not column.computed and column.name not in omitted)
+    return tuple(column.name for column in model.c if column.server_default is None and column.name not in omitted)
 
 
 # ---------------------------------------------------------------- sources
@@ -193,8 +193,8 @@ def upsert_records(record: type[Record]) -> str:
     """Writes rows that differ from what is stored, and gives their ids; others it leaves alone, `updated_at` too."""
     table = record.__name__
     names = stored(getattr(tables, table), "workspace_id", "created_at", "updated_at")
-    derived = {name for name, column in columns(record).items() if column.merge == "derived"}
-    own = [name for name in names if name != "id" and name not in derived]
+    apart = {name for name, column in columns(record).items() if column.merge in ("derived", "local")} - {"archived_at"}
+    own = [name for name in names if name != "id" and name not in apart]
     old, new = (", ".join(f"{prefix}.{name}" for name in own) for prefix in (f'"{table.lower()}"', "excluded"))
     return f"""
 INSERT INTO {table.lower()} ({", ".join(names)}, workspace_id, created_at, updated_at)
@@ -232,7 +232,7 @@ SETTLED_KINDS = """(
         WHERE d.contact_id = asked.id AND d.workspace_id = %(workspace)s
       ) THEN 'CONTACT' ELSE 'LEAD' END
     END AS kind
-    FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s OFFSET 0) told
+    FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s HAVING count(*) > 0 OFFSET 0) told
 ) settled"""
 """{id, kind} of contacts."""
 

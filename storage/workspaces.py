@@ -14,14 +14,21 @@ FIND: Final = "SELECT workspace_id FROM workspace_key WHERE digest = %(digest)s 
 
 ALL: Final = "SELECT workspace_id FROM workspace_key ORDER BY workspace_id"
 
+READ: Final = "SELECT * FROM workspace WHERE id = %(workspace)s"
+
 LOCK: Final = "SELECT * FROM workspace WHERE id = %(workspace)s FOR NO KEY UPDATE"
 
 CHANGE: Final = """
-UPDATE workspace SET name = coalesce(%(name)s, name), plan = coalesce(%(plan)s, plan)
+UPDATE workspace SET name = coalesce(%(name)s, name), plan = coalesce(%(plan)s, plan),
+  warm_lead_threshold = coalesce(%(threshold)s, warm_lead_threshold),
+  pushes_per_minute = coalesce(%(pace)s, pushes_per_minute)
 WHERE id = %(workspace)s RETURNING *
 """
 
-PRIORITY: Final = "SELECT source_priority FROM workspace WHERE id = %(workspace)s"
+RULES: Final = """
+SELECT w.source_priority, EXISTS (SELECT FROM local_value l WHERE l.workspace_id = %(workspace)s) AS has_local
+FROM workspace w WHERE w.id = %(workspace)s
+"""
 
 SET_PRIORITY: Final = "UPDATE workspace SET source_priority = %(ids)s::uuid[] WHERE id = %(workspace)s RETURNING *"
 
@@ -39,23 +46,35 @@ async def add(session: AsyncSession, workspace: Workspace, digest: bytes) -> Non
     await session.flush()
 
 
+async def read(database: Database, session: AsyncSession) -> Workspace:
+    """The session's own."""
+    return Workspace(**(await database.run(session, READ, {}))[0])
+
+
 async def lock(database: Database, session: AsyncSession, workspace: UUID) -> Workspace:
     """The workspace; until the transaction ends nobody else counts its integrations, or changes its plan."""
     return Workspace(**(await database.run(session, LOCK, {"workspace": workspace}))[0])
 
 
 async def change(
-    database: Database, session: AsyncSession, workspace: UUID, *, name: str | None = None, plan: str | None = None
+    database: Database,
+    session: AsyncSession,
+    workspace: UUID,
+    *,
+    name: str | None = None,
+    plan: str | None = None,
+    threshold: int | None = None,
+    pace: int | None = None,
 ) -> Workspace:
-    """Another name, another plan; what is None stays."""
-    values = {"workspace": workspace, "name": name, "plan": plan}
+    """Another name, another plan, another warmness of warm leads, other pushes in a minute; what is None stays."""
+    values = {"workspace": workspace, "name": name, "plan": plan, "threshold": threshold, "pace": pace}
     return Workspace(**(await database.run(session, CHANGE, values))[0])
 
 
-async def find_priority(database: Database, session: AsyncSession) -> list[UUID]:
-    """The integrations whose values come first, the best one first."""
-    found = await database.run(session, PRIORITY, {})
-    return list(found[0]["source_priority"]) if found else []
+async def find_rules(database: Database, session: AsyncSession) -> tuple[list[UUID], bool]:
+    """The integrations whose values come first, the best one first; and whether anything was written here."""
+    found = await database.run(session, RULES, {})
+    return (list(found[0]["source_priority"]), found[0]["has_local"]) if found else ([], False)
 
 
 async def set_priority(database: Database, session: AsyncSession, integrations: Sequence[UUID]) -> Workspace:

@@ -41,8 +41,9 @@ class Clients:
         calls = Calls(connector, credential, url, ledger=self.ledger, http=self.http, observe=self.observe, **known)
         return Client(calls)
 
-    async def open(self, integration: Integration, *, force: bool = False) -> Client:
-        """A client with the integration's own credential, renewed as it needs to be.
+    async def open(self, integration: Integration, *, force: bool = False, yields: bool = False) -> Client:
+        """A client with the integration's own credential, renewed as it needs to be. `yields`: other calls to the account go
+        first.
 
         Raises Reauthorize where there is none, and where only a new consent helps: `force` makes a real attempt even then.
         """
@@ -55,5 +56,6 @@ class Clients:
             account_url=integration.account_url,
             time_zone=integration.account_time_zone,
             integration=str(integration.id),
+            yields=yields,
             renew=renew if credential.kind is CredentialKind.OAUTH2 else None,
         )

@@ -14,15 +14,18 @@ from procrastinate.jobs import Job, Status
 from sqlmodel.ext.asyncio.session import AsyncSession
 from structlog.contextvars import bind_contextvars
 
+from storage import schedule
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.tables import Integration, SyncRun
 from storage.tasks import is_cancelled
+from storage.tenancy import read_workspace
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[UUID, UUID], Awaitable[None]]
 Failure = Callable[[UUID, UUID, BaseException], Awaitable[None]]
+Tick = Callable[[], Awaitable[None]]
 
 STALLED = 6
 """Seconds without a heartbeat after which a job belongs to whoever takes it; a heart beats every 2."""
@@ -35,6 +38,9 @@ RETRY = 1
 
 PATIENCE = 5.0
 """Seconds that the engine waits for a connection: so much longer does a process take to stop while the database is away."""
+
+AHEAD = 10
+"""The priority of pushes: where workers are busy, they start before runs."""
 
 OPTIONS: dict[str, Any] = {
     "concurrency": 20,
@@ -74,12 +80,14 @@ class Jobs:
         self.is_running = False
         """The worker of this process is at work."""
         self._tasks: dict[str, Task] = {}
+        self._tick: Tick | None = None
         self._app: App | None = None
 
-    def handle(self, *, sync: Task, leave: Task, rank: Task) -> None:
+    def handle(self, *, tick: Tick | None = None, **tasks: Task) -> None:
         """What jobs do: `sync` with a run, `leave` with an integration that is being deleted, `rank` with a workspace whose
-        priority of sources has changed."""
-        self._tasks = {"sync": sync, "leave": leave, "rank": rank}
+        priority of sources has changed, `push` with an integration's outbox, `retry` with what has failed there. `tick` is
+        done every two seconds."""
+        self._tasks, self._tick = dict(tasks), tick
 
     @property
     def app(self) -> App:
@@ -101,9 +109,13 @@ class Jobs:
         app.task(name="sync", queue="sync", retry=Resume())(self._sync)
         app.task(name="leave", queue="leave", retry=Resume())(self._leave)
         app.task(name="rank", queue="rank", retry=Resume())(self._rank)
+        app.task(name=schedule.PUSH, queue="push", retry=Resume(), priority=AHEAD)(self._push)
+        app.task(name=schedule.RETRY, queue="push", retry=Resume())(self._retry)
         rescue = app.task(name="rescue", queue="system", queueing_lock="rescue", priority=100, pass_context=True)
         # croniter wants the seconds in the sixth place: every two seconds of every minute.
         app.periodic(cron="* * * * * */2")(rescue(self._rescue))
+        tick = app.task(name="tick", queue="system", queueing_lock="tick", priority=100)
+        app.periodic(cron="* * * * * */2")(tick(self._look))
         await app.open_async()
 
     async def close(self) -> None:
@@ -139,9 +151,21 @@ class Jobs:
         """Wakes a worker for the records that a new priority is about once the session's transaction commits."""
         await self._defer(session, "rank", None, workspace_id=str(workspace))
 
-    async def _defer(self, session: AsyncSession, name: str, at: datetime | None, **ids: str) -> None:
+    async def defer_push(self, session: AsyncSession, integration: UUID) -> None:
+        """Wakes a worker for the outbox of an integration of the session's workspace once the transaction commits."""
+        workspace = read_workspace(session.sync_session)
+        await self.defer_due(session, schedule.PUSH, workspace, integration)
+
+    async def defer_due(self, session: AsyncSession, name: str, workspace: UUID | None, about: UUID) -> None:
+        """Wakes a worker for what is due of an integration: one at a time, so that one worker has its outbox."""
+        ids = {"workspace_id": str(workspace), "integration_id": str(about)}
+        await self._defer(session, name, None, lock=f"push:{about}", **ids)
+
+    async def _defer(
+        self, session: AsyncSession, name: str, at: datetime | None, *, lock: str | None = None, **ids: str
+    ) -> None:
         connection = await (await session.connection()).get_raw_connection()
-        task = self.app.tasks[name].configure(connection=connection.driver_connection, schedule_at=at)
+        task = self.app.tasks[name].configure(connection=connection.driver_connection, schedule_at=at, lock=lock)
         await task.defer_async(**ids)
 
     async def rescue_orphans(self) -> None:
@@ -161,8 +185,24 @@ class Jobs:
         bind_contextvars(workspace=workspace_id)
         await self._carry_out("rank", UUID(workspace_id), UUID(workspace_id))
 
+    async def _push(self, workspace_id: str, integration_id: str) -> None:
+        bind_contextvars(workspace=workspace_id, integration=integration_id)
+        await self._carry_out(schedule.PUSH, UUID(workspace_id), UUID(integration_id))
+
+    async def _retry(self, workspace_id: str, integration_id: str) -> None:
+        bind_contextvars(workspace=workspace_id, integration=integration_id)
+        await self._carry_out(schedule.RETRY, UUID(workspace_id), UUID(integration_id))
+
+    async def _look(self, timestamp: int) -> None:
+        del timestamp
+        if self._tick:
+            await self._tick()
+
     async def _carry_out(self, name: str, workspace: UUID, about: UUID) -> None:
-        task = self._tasks[name]
+        task = self._tasks.get(name)
+        if task is None:  # of a release that is newer than this worker, or of a part that is not wired here
+            log.warning("nothing here does the job %s of %s", name, about)
+            return None
         while True:
             try:
                 return await self._try(task, workspace, about)

@@ -8,6 +8,7 @@ from storage import matching
 from storage.identifiers import uuid7
 from storage.shapes import RecordType
 from sync.golden import Source
+from sync.handing import send_again
 from sync.identity import KEYS
 from sync.matching import Fate, Keys, Matcher
 from sync.settle import Settler
@@ -116,4 +117,5 @@ class Joiner:
     async def _settle(self, fate: Fate, referring: Referring) -> None:
         await self.settler.settle_anew(self.type_, fate.touched)
         await self.settle_referring(referring)
+        await send_again(self.settler)
         await self.settler.finish()

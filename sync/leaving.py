@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from storage import leaving
 from storage.database import Database
 from storage.shapes import RecordType
+from sync.handing import send_again
 from sync.settle import Settler
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Leaver:
             for type_ in RecordType:
                 if sources := [row for row in batch if row["record_type"] == type_.value]:
                     await self._take(settler, integration, type_, sources)
+            await send_again(settler)
             await settler.finish()
             if not batch:
                 await leaving.drop(self.database, session, integration)

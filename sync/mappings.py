@@ -24,15 +24,20 @@ async def read_overrides(database: Database, integration: Integration) -> Overri
 
 def make_overrides(row: Mapping[str, Any]) -> Overrides:
     """From a row of `storage.mappings.OVERRIDES`."""
-    rules: dict[str, list[Rule]] = {}
-    for external_type, local_field, crm_field, transform in row["rules"]:
-        rule = Rule(local_field=local_field, crm_field=crm_field, transform=transform)
-        rules.setdefault(external_type, []).append(rule)
     return Overrides(
         version=row["mappings_version"],
-        rules={name: tuple(each) for name, each in rules.items()},
+        rules=_by_type(row["rules"]),
+        outward=_by_type(row["outward"]),
         excluded=frozenset(row["excluded_fields"]),
     )
+
+
+def _by_type(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Rule, ...]]:
+    rules: dict[str, list[Rule]] = {}
+    for external_type, local_field, crm_field, transform in rows:
+        rule = Rule(local_field=local_field, crm_field=crm_field, transform=transform)
+        rules.setdefault(external_type, []).append(rule)
+    return {name: tuple(each) for name, each in rules.items()}
 
 
 async def find_overrides(database: Database, session: AsyncSession, integration: Integration) -> Overrides:

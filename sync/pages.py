@@ -20,6 +20,7 @@ from storage.shapes import RecordType
 from storage.tables import Integration
 from sync.digest import digest, write
 from sync.golden import Source, Targets
+from sync.handing import send_again
 from sync.identity import list_keys
 from sync.joining import Joiner
 from sync.journal import Origin
@@ -90,9 +91,12 @@ class Writer:
         """Who makes unified records of it."""
         return Settler(self.database, self.session, self.workspace, self.origin)
 
-    async def store_page(self, external: ExternalType, records: Sequence[Mapped]) -> Stored:
+    async def store_page(
+        self, external: ExternalType, records: Sequence[Mapped], places: Mapping[str, UUID] | None = None
+    ) -> Stored:
         """Takes the records over. One that comes twice counts once, as it came last; one that is unchanged is left alone,
-        and one that is older than what is here."""
+        and one that is older than what is here. `places`: external id -> the record that it is known to be, since it was
+        made of that."""
         await self._begin()
         latest = {record.external_id: record for record in records}
         known = await upserts.find_known(self.database, self.session, self.integration.id, external.name, list(latest))
@@ -100,6 +104,7 @@ class Writer:
         changes, unchanged = self._compare(external, latest, known, gone)
         merged = await self._find_merged(external, latest)
         linked = await self._link(changes, known, merged)
+        linked += await self._put_together(changes, known, places or {})
         if unchanged:
             await self.database.run(self.session, upserts.TOUCH_SOURCES, {"ids": unchanged})
         done = Stored(skipped=len(unchanged))
@@ -109,6 +114,7 @@ class Writer:
         await self._note_survivors(deleted)
         gone.update(row["external_id"] for rows in merged.values() for row in rows)
         done.archived += await self._archive(external, list(gone)) if gone else 0
+        await send_again(self.settler)
         await self.settler.finish()
         for change in changes:
             if change.mapped.is_deleted:
@@ -123,6 +129,7 @@ class Writer:
         """Archives what the CRM has deleted; what it said last stays. Gives how many of them were here and alive."""
         await self._begin()
         count = await self._archive(external, ids)
+        await send_again(self.settler)
         await self.settler.finish()
         return count
 
@@ -138,6 +145,22 @@ class Writer:
         """A deleted record that was merged into another one stays with it, whatever becomes of what it was known by."""
         pairs = await merges.find_survivors(self.database, self.session, deleted)
         await matching.note_same(self.database, self.session, pairs)
+
+    async def _put_together(
+        self, changes: Sequence[Change], known: Mapping[str, Mapping[str, Any]], places: Mapping[str, UUID]
+    ) -> list[tuple[UUID, UUID]]:
+        """Notes what was made of which record, for good. Gives pairs as `_link` does."""
+        new = {change.mapped.external_id: change.source.id for change in changes if change.is_new}
+        held = {
+            name: (new.get(name) or known[name]["id"], record)
+            for name, record in places.items()
+            if name in new or name in known
+        }
+        others = await self.settler.gather([record for _, record in held.values()], {})
+        pairs = [(source, others[record][0].id if others[record] else record) for source, record in held.values()]
+        await matching.note_same(self.database, self.session, [pair for pair in pairs if pair[0] != pair[1]])
+        linked = [(new.get(name) or known[name]["record_id"], record) for name, (_, record) in held.items()]
+        return [pair for pair in linked if pair[0] != pair[1]]
 
     async def _find_merged(
         self, external: ExternalType, latest: Mapping[str, Mapped]
@@ -237,6 +260,7 @@ class Writer:
                 rows = [{"id": one.id, "missing": missing(one, targets)} for each in sources.values() for one in each]
                 await self.database.run(self.session, upserts.SET_MISSING, {"rows": upserts.packed(rows)})
                 await self.settler.settle_kinds(contacts)
+            await send_again(self.settler)
             await self.settler.finish()
 
     def _source_row(self, type_: RecordType, change: Change, targets: Targets) -> dict[str, Any]:

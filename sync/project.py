@@ -13,7 +13,7 @@ from connectors.overrides import Overrides
 from connectors.partial import Partial, rebuild
 from storage import remap
 from sync.digest import digest, renew_digest, write
-from sync.rewrite import Anew
+from sync.rewrite import Anew, is_keyed
 from sync.trouble import tell
 
 AT_ONCE = 50
@@ -53,6 +53,11 @@ class Projection:
         return cls(partial=partial, places=places, **known)
 
     @property
+    def is_keyed(self) -> bool:
+        """It can change who a record is."""
+        return self.partial is None or is_keyed(self.external.record_type, self.partial.written)
+
+    @property
     def statement(self) -> str:
         """Reads the next sources of an integration: `integration`, `after`, `most` and the `values` below."""
         columns = len(self.partial.written) if self.partial and self.brief else 0
@@ -81,6 +86,7 @@ class Projection:
             id=row["id"],
             external_id=row["external_id"],
             record_id=row["record_id"],
+            is_shared=not self.brief and row["is_shared"],
             before=before,
             changed=changed,
             hash=renew_digest(row["content_hash"], write({**before, **changed})) if writes else None,
@@ -101,6 +107,7 @@ def renew(external: ExternalType, row: Mapping[str, Any], mapped: Mapped) -> Ane
         id=row["id"],
         external_id=row["external_id"],
         record_id=row["record_id"],
+        is_shared=row["is_shared"],
         before=row["mapped"],
         changed=changed,
         hash=new,

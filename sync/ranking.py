@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from storage import workspaces
 from storage.database import Database
 from storage.shapes import ChangeCause, RecordType
+from sync.handing import send_again
 from sync.journal import Origin
 from sync.settle import Settler
 
@@ -49,5 +50,6 @@ class Ranker:
             for type_ in RecordType:
                 if records := {row["record_id"] for row in rows if row["record_type"] == type_.value}:
                     await settler.settle_anew(type_, records)
+            await send_again(settler)
             await settler.finish()
         return rows[-1]["record_id"] if rows else None

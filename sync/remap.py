@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,7 +20,7 @@ from sync.catalogs import find_catalogs
 from sync.mappings import find_overrides
 from sync.pages import Gone
 from sync.project import Projection, project
-from sync.rewrite import Anew, Rewriter
+from sync.rewrite import Anew, Packed, Rewriter, pack
 from sync.trouble import DISCONNECTED, PAUSED, Stopped, Superseded
 
 BATCH = 500
@@ -108,31 +108,37 @@ class Remap:
 
     async def _rewrite(self, rewriter: Rewriter, external: ExternalType, overrides: Overrides) -> None:
         """Some records of the type; behind its last one, the next type is due. While some are mapped, those before are
-        written and the next ones read."""
+        written and the next ones read; not where what is written can make two records one, which comes first then."""
         if external.name not in self.run.counts:
             self._move(())
             return
         fields = self.state["fields"] and self.state["fields"][external.name]
         projection = Projection.of(external, self.catalogs[external.name], overrides, fields)
-        rows: Sequence[Anew] = []
-        found = await self._read(rewriter, projection)
+        found, before = await self._read(rewriter, projection), Batch.of(external, ())
         for number in range(1, CHUNKS + 1):
             self._move(found)
             is_last = len(found) < self.batch or number == CHUNKS
-            ahead = self._write(rewriter, external, rows, None if is_last else projection)
-            rows, found = await asyncio.gather(project(projection, found), ahead)
+            making, next_up = self._make(projection, found), None if is_last else projection
+            if projection.is_keyed:
+                found = await self._write(rewriter, await making, next_up)
+            else:
+                before, found = await asyncio.gather(making, self._write(rewriter, before, next_up))
             if is_last:
                 break
-        await self._write(rewriter, external, rows, None)
+        await self._write(rewriter, before, None)
+
+    async def _make(self, projection: Projection, found: Sequence[Mapping[str, Any]]) -> "Batch":
+        return Batch.of(projection.external, await project(projection, found))
 
     async def _write(
-        self, rewriter: Rewriter, external: ExternalType, rows: Sequence[Anew], projection: Projection | None
+        self, rewriter: Rewriter, batch: "Batch", projection: Projection | None
     ) -> Sequence[Mapping[str, Any]]:
         """Writes these, and gives what comes next where it is asked for."""
-        if rows:
-            errors = [row.error for row in rows if row.error]
+        if batch.rows:
+            errors = [row.error for row in batch.rows if row.error]
             await runs.add_errors(self.database, rewriter.session, self.run, errors)
-            self._count(external.name, rows, await rewriter.write(external, rows))
+            await rewriter.write(batch.packed)
+            self._count(batch)
         return await self._read(rewriter, projection) if projection else ()
 
     async def _read(self, rewriter: Rewriter, projection: Projection) -> Sequence[Mapping[str, Any]]:
@@ -146,11 +152,26 @@ class Remap:
         else:
             self.run.cursor = {**self.state, "after": found[-1]["external_id"]}
 
-    def _count(self, name: str, rows: Sequence[Anew], written: int) -> None:
-        failed = sum(row.error is not None for row in rows)
-        made = {"fetched": len(rows), "updated": written, "failed": failed, "skipped": len(rows) - written - failed}
+    def _count(self, batch: "Batch") -> None:
+        name, read, written = batch.external.name, len(batch.rows), len(batch.packed.rows)
+        failed = sum(row.error is not None for row in batch.rows)
+        made = {"fetched": read, "updated": written, "failed": failed, "skipped": read - written - failed}
         counts = self.run.counts[name]
         self.run.counts[name] = counts | {key: counts.get(key, 0) + number for key, number in made.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Sources of a type that were mapped anew."""
+
+    external: ExternalType
+    rows: Sequence[Anew]
+    packed: Packed
+
+    @classmethod
+    def of(cls, external: ExternalType, rows: Sequence[Anew]) -> Self:
+        """Ready to be written."""
+        return cls(external=external, rows=rows, packed=pack(external, rows))
 
 
 def obey(state: Mapping[str, Any]) -> None:

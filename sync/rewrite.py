@@ -18,6 +18,7 @@ from storage.fields import CUSTOM, list_fields
 from storage.records import BY_TYPE
 from storage.shapes import RecordType
 from storage.tables import SyncRun
+from sync.handing import send_again
 from sync.identity import list_keys
 from sync.joining import Joiner
 from sync.journal import Origin
@@ -38,6 +39,8 @@ class Anew:
     id: UUID
     external_id: str
     record_id: UUID
+    is_shared: bool = False
+    """Its record has other sources too."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """What it said so far: all columns, or those that were looked at."""
     changed: Mapping[str, Any] = field(default_factory=dict)
@@ -88,6 +91,11 @@ def is_nothing(value: Any) -> bool:
     return value is None or value in ([], {})
 
 
+def is_keyed(type_: RecordType, names: Iterable[str]) -> bool:
+    """Whether one of these columns says who a record is."""
+    return not KEYED.get(type_, frozenset()).isdisjoint(names)
+
+
 @cache
 def list_plain(type_: RecordType) -> frozenset[str]:
     """Columns that are of a record, which has one source, exactly what this says; and that nothing else follows from."""
@@ -99,6 +107,41 @@ def list_plain(type_: RecordType) -> frozenset[str]:
         and column.merge in ("first", "union")
         and column.type not in (datetime, Decimal)  # the feed has them as Postgres writes them
         and name not in KEYED.get(type_, ())
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """Sources that have changed, ready to be written."""
+
+    type: RecordType
+    rows: Sequence[Anew]
+    sources: bytes
+    columns: Sequence[str]
+    """Of the records with one source: what has changed in any of them."""
+    records: bytes
+    """And those records."""
+    others: Sequence[Anew]
+    """Those whose records are made anew of all that their sources say."""
+
+
+def pack(external: ExternalType, rows: Iterable[Anew]) -> Packed:
+    """What is to be written of sources, and of the records that have no other one."""
+    changed, plain = [row for row in rows if row.is_changed], list_plain(external.record_type)
+    alone = [row for row in changed if row.refs is None and not row.is_shared and plain.issuperset(row.changed)]
+    apart = {row.id for row in alone}
+    names = sorted({name for row in alone for name in row.changed})
+    records = [
+        {"id": row.record_id, **{name: row.now.get(name) for name in names}, "changes": row.list_changes()}
+        for row in alone
+    ]
+    return Packed(
+        type=external.record_type,
+        rows=changed,
+        sources=upserts.packed(_source_row(row) for row in changed),
+        columns=names,
+        records=upserts.packed(records),
+        others=[row for row in changed if row.id not in apart],
     )
 
 
@@ -115,38 +158,23 @@ class Rewriter:
         """Who makes unified records of it; locked before anything is read."""
         return Settler(self.database, self.session, self.run.workspace_id, Origin.of(self.run))
 
-    async def write(self, external: ExternalType, rows: Iterable[Anew]) -> int:
-        """Sources, their records and their match keys. Gives how many sources have changed."""
-        changed, type_ = [row for row in rows if row.is_changed], external.record_type
-        if not changed:
-            return 0
-        await remap.write_sources(self.database, self.session, [_source_row(row) for row in changed])
-        shared = await remap.find_shared(self.database, self.session, (row.record_id for row in changed))
-        plain = list_plain(type_)
-        alone = [
-            row for row in changed if row.refs is None and row.record_id not in shared and plain.issuperset(row.changed)
-        ]
-        await self._write_alone(type_, alone)
-        apart = {row.id for row in alone}
-        await self._settle(type_, [row for row in changed if row.id not in apart])
-        await self._recognise(type_, changed)
-        return len(changed)
-
-    async def _write_alone(self, type_: RecordType, rows: Sequence[Anew]) -> None:
-        """Records with one source: only the columns that have changed are touched, in one statement."""
-        names = sorted({name for row in rows for name in row.changed})
-        if names:
-            written = [
-                {"id": row.record_id, **{name: row.now.get(name) for name in names}, "changes": row.list_changes()}
-                for row in rows
-            ]
+    async def write(self, packed: Packed) -> None:
+        """Sources, their records and their match keys."""
+        if not packed.rows:
+            return
+        await remap.write_sources(self.database, self.session, packed.sources)
+        if packed.columns:
             workspace, run = self.run.workspace_id, self.run.id
-            await remap.write_records(self.database, self.session, workspace, type_, names, written, run=run)
+            made = remap.write_columns(packed.type, tuple(packed.columns))
+            await remap.write_records(self.database, self.session, workspace, made, packed.records, run=run)
+        await self._settle(packed.type, packed.others)
+        await self._recognise(packed.type, packed.others)
 
     async def _settle(self, type_: RecordType, rows: Sequence[Anew]) -> None:
         """The others, from all that their sources say."""
         if rows:
             await self.settler.settle_anew(type_, {row.record_id for row in rows})
+            await send_again(self.settler)
         await self.settler.finish()
         if any(row.refs is not None for row in rows):
             await self._mark_missing([row.record_id for row in rows])
@@ -166,7 +194,7 @@ class Rewriter:
 
     async def _recognise(self, type_: RecordType, rows: Sequence[Anew]) -> None:
         """Who has an e-mail address now that somebody else has is that one too."""
-        keyed = [row for row in rows if not KEYED.get(type_, frozenset()).isdisjoint(row.changed)]
+        keyed = [row for row in rows if is_keyed(type_, row.changed)]
         if keyed:
             keys = {row.id: list_keys(type_, row.now) for row in keyed}
             await Joiner(self.settler, type_).recognise({row.record_id for row in keyed}, keys)

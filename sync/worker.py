@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from structlog.contextvars import bind_contextvars
 
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
-from storage import changes, integrations, runs
+from storage import changes, integrations, notifications, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
-from storage.shapes import LIVE, IntegrationStatus, SyncKind, SyncStatus
+from storage.shapes import LIVE, Direction, IntegrationStatus, SyncKind, SyncStatus
 from storage.tables import Integration, SyncRun
 from sync.catalogs import Keeper
 from sync.clients import Clients
@@ -105,7 +106,7 @@ class Worker:
                 raise Stopped(SyncStatus.CANCELLED, "Cancelled.")
             if run.kind == SyncKind.REMAP.value:
                 return await self._remap(run, integration)
-            client = await self.clients.open(integration)
+            client = await self.clients.open(integration, yields=writes_out(integration))
             await self._expect(run)
             catalogs = Catalogs(client, self.clients.region, Keeper(self.database, integration).keep)
             try:
@@ -179,14 +180,36 @@ class Worker:
             elif outcome.code and outcome.message:
                 status = IntegrationStatus.ERROR if outcome.refused else None
                 await integrations.note_error(session, run.integration_id, outcome.message, status)
+                await self._tell(session, run, outcome)
                 if ended:
                     error = {"code": outcome.code, "message": outcome.message}
                     await runs.add_errors(self.database, session, run, [error])
+            if left.status == SyncStatus.HELD.value:
+                await self._tell(session, left, outcome)
             followers = await runs.find_next(self.database, session, run.integration_id) if ended else [left]
             for follower in followers if ended or outcome.resumes_at else ():
                 if follower.status != SyncStatus.RUNNING.value:  # of the other lane, whose worker has its own job
                     await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
         return True
+
+    async def _tell(self, session: AsyncSession, run: SyncRun, outcome: Outcome) -> None:
+        """What a person should know of how a run was left: once, whatever else finds it out."""
+        integration = await integrations.find(session, run.integration_id)
+        if integration is None:
+            return
+        if outcome.refused:
+            await notifications.notify_refused(self.database, session, integration, outcome.message or "")
+        elif outcome.code == "CRM_QUOTA" and outcome.resumes_at:
+            name = integration.display_name
+            await notifications.notify_quota(self.database, session, integration.id, name, outcome.resumes_at)
+        elif outcome.status is SyncStatus.HELD:
+            await notifications.notify_held(self.database, session, run, integration.display_name)
+
+
+def writes_out(integration: Integration) -> bool:
+    """Whether there is anything that runs should let go first."""
+    is_told = integration.push_warm_leads or integration.replicate_activities
+    return is_told or integration.direction != Direction.INBOUND.value
 
 
 def count_written(run: SyncRun) -> int:

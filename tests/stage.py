@@ -381,6 +381,8 @@ def spell(value: Any) -> str:
     """A value of an input; a name in capitals is one of an enum."""
     if isinstance(value, list):
         return f"[{', '.join(map(spell, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {spell(each)}' for name, each in value.items())}}}"
     return value if isinstance(value, str) and value.isupper() and value.isalpha() else json.dumps(value)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from connectors.declaration import Connector, Convert, ExternalType, OAuth
-from connectors.hubspot import objects
+from connectors.hubspot import objects, writing
 from connectors.hubspot.activities import (
     always,
     at,
@@ -22,6 +22,7 @@ from connectors.hubspot.activities import (
     values,
 )
 from connectors.hubspot.fields import FAMILIES, read_field
+from connectors.hubspot.filling import ACTIVITIES
 from connectors.hubspot.mapping import (
     employed_by,
     read_address,
@@ -48,6 +49,7 @@ from connectors.hubspot.names import custom_fields, label_of
 from connectors.hubspot.objects import Kind
 from connectors.hubspot.reading import Batch, Census, Changes, Objects, Single, Words, complete, trace
 from connectors.hubspot.rules import ERRORS, LIMITS, PAGING, RATES, VERSION, find_policy
+from connectors.hubspot.sending import find_existing, list_complaints
 from connectors.reading import Listing, Source
 from storage.records import ActivityKind
 from storage.shapes import CredentialKind, RecordType
@@ -108,6 +110,7 @@ TYPES = (
             "tags": read_tags,
             "owner_external_id": OWNER,
         },
+        writes=writing.COMPANIES,
         references={},
     ),
     make_type(
@@ -127,6 +130,7 @@ TYPES = (
             "tags": read_tags,
             "owner_external_id": OWNER,
         },
+        writes=writing.CONTACTS,
         references={"organization": employed_by},
         telling={"emails": "email", "phones": "phone"},
     ),
@@ -146,6 +150,7 @@ TYPES = (
             "closed_at": read_closed,
             "owner_external_id": OWNER,
         },
+        writes=writing.DEALS,
         references={"contacts": refer_to("contacts"), "organization": refer_to("companies")},
         needs=("pipelines", "portal"),
     ),
@@ -161,6 +166,7 @@ TYPES = (
             duration_minutes=read_call_minutes,
             is_done=is_over,
         ),
+        writes=writing.CALLS,
         references=EVERYBODY,
     ),
     make_type(
@@ -174,6 +180,7 @@ TYPES = (
             body=body_of("hs_email_html", "hs_email_text"),
             is_done=is_sent,
         ),
+        writes=writing.EMAILS,
         references=EVERYBODY,
     ),
     make_type(
@@ -190,6 +197,8 @@ TYPES = (
             duration_minutes=read_meeting_minutes,
             is_done=is_one_of("hs_meeting_outcome", "COMPLETED"),
         ),
+        telling={"duration_minutes": "hs_meeting_end_time"},
+        writes=writing.MEETINGS,
         references=EVERYBODY,
     ),
     make_type(
@@ -203,6 +212,7 @@ TYPES = (
             body=body_of("hs_task_body"),
             is_done=is_one_of("hs_task_status", "COMPLETED"),
         ),
+        writes=writing.TASKS,
         references=EVERYBODY,
     ),
     make_type(
@@ -210,6 +220,7 @@ TYPES = (
         RecordType.ACTIVITY,
         "Note",
         values(always(ActivityKind.NOTE), say("Note"), body=body_of("hs_note_body")),
+        writes=writing.NOTES,
         references=EVERYBODY,
     ),
 )
@@ -249,6 +260,8 @@ CONNECTOR = Connector(
     request_id="x-hubspot-correlation-id",
     exceeded=find_policy,
     codes=("category", "subCategory", "error"),
+    complaints=list_complaints,
+    existing=find_existing,
     paging=PAGING,
     limits=LIMITS,
     rates=RATES,
@@ -271,5 +284,6 @@ CONNECTOR = Connector(
         {"hs_object_id", "hs_merged_object_ids"}
         | {"createdate", "hs_createdate", "lastmodifieddate", "hs_lastmodifieddate"}
     ),
+    activities=ACTIVITIES,
     types=TYPES,
 )

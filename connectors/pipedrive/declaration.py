@@ -1,9 +1,9 @@
 """Pipedrive, declared. Where a fact is from: https://developers.pipedrive.com/docs/api/v1 and https://pipedrive.readme.io."""
 
-from datetime import datetime
 from functools import partial
 
 from connectors.declaration import Connector, ExternalType, OAuth, Removals
+from connectors.pipedrive import writing
 from connectors.pipedrive.activities import (
     always_note,
     is_done,
@@ -19,6 +19,9 @@ from connectors.pipedrive.activities import (
 )
 from connectors.pipedrive.custom import lead_fields
 from connectors.pipedrive.fields import FAMILIES, list_keys, list_places, read_field
+from connectors.pipedrive.filling import ACTIVITIES
+from connectors.pipedrive.glance import list_anew
+from connectors.pipedrive.lists import Recents, list_changes, list_v2, look_up, prove, search_in
 from connectors.pipedrive.mapping import (
     always_open,
     custom_of,
@@ -43,7 +46,9 @@ from connectors.pipedrive.mapping import (
     read_status,
 )
 from connectors.pipedrive.metadata import (
+    find_complaint,
     find_refusal,
+    read_active,
     read_fields,
     read_identity,
     read_pipelines,
@@ -52,52 +57,8 @@ from connectors.pipedrive.metadata import (
     read_words,
 )
 from connectors.pipedrive.rules import ERRORS, LIMITS, PAGING, RATES, widen
-from connectors.reading import Listing, Lookup, Search, Source
+from connectors.reading import Listing, Lookup, Source
 from storage.shapes import CredentialKind, RecordType
-
-BY_ID = {"sort_by": "id", "sort_direction": "asc"}
-"""An order that edits do not change, so that no record moves from one page to another."""
-
-
-class Recents(Listing):
-    """What was changed lately, of all types; it writes times in a way of its own."""
-
-    def write_time(self, since: datetime) -> str:
-        """A time in UTC."""
-        return since.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def list_v2(path: str, cost: int = 10) -> Listing:
-    """A list of records by cursor."""
-    return Listing(path=path, params=BY_ID, paging="cursor", cost=cost, since="updated_since")
-
-
-def list_changes(path: str, cost: int = 10, **params: str) -> Listing:
-    """Records by cursor, the one that was changed longest ago first."""
-    order = {"sort_by": "update_time", "sort_direction": "asc", **params}
-    return Listing(path=path, params=order, paging="cursor", cost=cost, since="updated_since")
-
-
-def list_anew(path: str, cost: int = 10) -> Listing:
-    """The same records, the one that was changed last first: what the order by id has left out shows here."""
-    order = {"sort_by": "update_time", "sort_direction": "desc"}
-    return Listing(path=path, params=order, paging="cursor", cost=cost)
-
-
-def prove(path: str) -> Lookup:
-    """One record; a deleted one too, for the 30 days until it is purged."""
-    return Lookup(path=f"{path}/{{id}}", paging="all", cost=1)
-
-
-def look_up(path: str, cost: int = 10) -> Lookup:
-    """Up to 100 records by id; unknown and invisible ones are left out of the answer."""
-    return Lookup(path=path, most=100, params={"limit": "100"}, paging="all", cost=cost)
-
-
-def search_in(path: str) -> Search:
-    """What has the words in a name, an e-mail address, a number, a note or a custom field."""
-    return Search(path=f"{path}/search", shortest=2, paging="search", cost=20)
-
 
 make_type = partial(ExternalType, read=read_field, places=list_places, keys=list_keys)
 
@@ -108,7 +69,7 @@ ORGANIZATION = make_type(
     is_writable=True,
     listings=(list_v2("/api/v2/organizations"),),
     changes=(list_changes("/api/v2/organizations"),),
-    second=(list_anew("/api/v2/organizations"),),
+    second=(list_anew("/api/v2/organizations", "Organization"),),
     lookups=(look_up("/api/v2/organizations"),),
     proof=prove("/api/v2/organizations"),
     search=search_in("/api/v2/organizations"),
@@ -124,6 +85,7 @@ ORGANIZATION = make_type(
         "custom_fields": custom_of("Organization"),
     },
     references={},
+    writes=writing.ORGANIZATION,
     created="add_time",
     updated="update_time",
     deleted=is_deleted,
@@ -137,7 +99,7 @@ PERSON = make_type(
     is_writable=True,
     listings=(list_v2("/api/v2/persons"),),
     changes=(list_changes("/api/v2/persons"),),
-    second=(list_anew("/api/v2/persons"),),
+    second=(list_anew("/api/v2/persons", "Person"),),
     lookups=(look_up("/api/v2/persons"),),
     proof=prove("/api/v2/persons"),
     search=search_in("/api/v2/persons"),
@@ -156,6 +118,7 @@ PERSON = make_type(
     },
     references={"organization": point_at("Organization", "org_id")},
     telling={"emails": "email", "phones": "phone"},
+    writes=writing.PERSON,
     created="add_time",
     updated="update_time",
     deleted=is_deleted,
@@ -174,7 +137,7 @@ DEAL = make_type(
         list_changes("/api/v2/deals/archived", cost=20),
         list_changes("/api/v2/deals", status="deleted"),
     ),
-    second=(list_anew("/api/v2/deals"), list_anew("/api/v2/deals/archived", cost=20)),
+    second=(list_anew("/api/v2/deals", "Deal"), list_anew("/api/v2/deals/archived", "Deal", cost=20)),
     lookups=(look_up("/api/v2/deals"), look_up("/api/v2/deals/archived", cost=20)),
     proof=prove("/api/v2/deals"),
     search=search_in("/api/v2/deals"),
@@ -193,6 +156,7 @@ DEAL = make_type(
         "custom_fields": custom_of("Deal"),
     },
     telling={"closed_at": "close_time"},
+    writes=writing.DEAL,
     references={
         "contacts": point_at("Person", "person_id"),
         "organization": point_at("Organization", "org_id"),
@@ -226,6 +190,7 @@ LEAD = make_type(
     proof=Lookup(path="/api/v1/leads/{id}", paging="all", cost=2),
     search=search_in("/api/v2/leads"),
     needs=("leadLabels",),
+    writes=writing.LEAD,
     mapping={
         "title": "title",
         "amount_value": read_amount,
@@ -247,7 +212,8 @@ LEAD = make_type(
 
 ACTIVITY = make_type(
     name="Activity",
-    needs=("activityTypes",),
+    needs=("activityTypes", "activeTypes"),
+    writes=writing.ACTIVITY,
     record_type=RecordType.ACTIVITY,
     label="Activity",
     is_writable=True,
@@ -273,6 +239,7 @@ ACTIVITY = make_type(
         "organization": point_at("Organization", "org_id"),
         "deal": read_deal,
     },
+    telling={"due_at": "due_time"},
     created="add_time",
     updated="update_time",
     deleted=is_deleted,
@@ -290,6 +257,7 @@ NOTE = make_type(
     second=(Listing(path="/api/v1/notes", params={"sort": "update_time DESC"}, paging="offset", cost=20),),
     lookups=(Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),),
     proof=Lookup(path="/api/v1/notes/{id}", paging="all", cost=2),
+    writes=writing.NOTE,
     mapping={
         "kind": always_note,
         "kind_label": say_note,
@@ -363,6 +331,7 @@ CONNECTOR = Connector(
     request_id="x-correlation-id",
     refusals=find_refusal,
     codes=("code", "errorCode"),
+    complaints=find_complaint,
     paging=PAGING,
     limits=LIMITS,
     rates=RATES,
@@ -377,10 +346,14 @@ CONNECTOR = Connector(
             listings=(Listing(path="/api/v1/activityTypes", paging="all", cost=20),),
             read=read_words("key_string", "name"),
         ),
+        "activeTypes": Source(
+            listings=(Listing(path="/api/v1/activityTypes", paging="all", cost=20),), read=read_active
+        ),
         "leadLabels": Source(
             listings=(Listing(path="/api/v1/leadLabels", paging="all", cost=10),), read=read_words("id", "name")
         ),
     },
+    activities=ACTIVITIES,
     types=(ORGANIZATION, PERSON, DEAL, LEAD, ACTIVITY, NOTE),
     needed=frozenset({"is_deleted", "deleted", "active_flag"}),
     removals=Removals(

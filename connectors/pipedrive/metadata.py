@@ -8,6 +8,7 @@ from connectors.declaration import Removed
 from connectors.errors import Reauthorize
 from connectors.facts import Catalog, Field, Identity, Payload, Pipeline, Stage, User
 from connectors.pipedrive.mapping import is_deleted, pick
+from connectors.pipedrive.names import LABELS
 from connectors.values import read_id, read_text
 
 HASH = re.compile(r"[0-9a-f]{40}")
@@ -111,6 +112,29 @@ def _field(external_type: str, row: Payload) -> Field:
 def _options(options: Any) -> list[tuple[str, str]]:
     found = options if isinstance(options, list) else []
     return [(str(one["id"]), str(one.get("label"))) for one in found if isinstance(one, dict) and "id" in one]
+
+
+def find_label_options(rows: Sequence[Payload]) -> tuple[str, list[tuple[str, str]]] | None:
+    """The key of the built-in field of labels, with (id, label) of its options; None where there is none."""
+    for row in rows:
+        key = pick(row, ("field_code", "key"))
+        if key in LABELS and not row.get("is_custom_field"):
+            return str(key), _options(row.get("options"))
+    return None
+
+
+def read_active(rows: Sequence[Payload]) -> Mapping[str, str]:
+    """The types of activities that can be used, by key."""
+    active = [row for row in rows if row.get("active_flag") not in (False, 0)]
+    return read_words("key_string", "name")(active)
+
+
+def find_complaint(body: Any) -> list[tuple[str, str]]:
+    """What an error says, and of which field."""
+    if not isinstance(body, dict) or not isinstance(body.get("error"), str):
+        return []
+    field = body.get("field_code")
+    return [(field if isinstance(field, str) else "", body["error"])]
 
 
 def read_words(key: str, name: str) -> Callable[[Sequence[Payload]], Mapping[str, str]]:

@@ -16,6 +16,7 @@ EXTRAS: dict[str, Json] = {
     "required_fields": {"enabled": False},
 }
 OPTION_TYPES = {"enum", "set"}
+FIRST_V1 = 12_001  # the id of a type's first field in API v1
 
 
 def show_field(call: Call, field: Json) -> Json:
@@ -122,10 +123,10 @@ def add_options(kind: str) -> Handler:
 def show_v1(number: int, field: Json) -> Json:
     custom = field["is_custom_field"]
     return {
-        "id": 12_000 + number,
+        "id": FIRST_V1 + number,
         "key": field["field_code"],
         "name": field["field_name"],
-        "order_nr": number,
+        "order_nr": number + 1,
         "field_type": field["field_type"],
         "add_time": FOUNDED,
         "update_time": FOUNDED,
@@ -138,9 +139,30 @@ def show_v1(number: int, field: Json) -> Json:
     }
 
 
+def replace_options(kind: str) -> Handler:
+    """API v1: the whole list of a field's options; those that are left out are gone."""
+
+    def handle(call: Call) -> Answer:
+        fields, place = call.company.fields[kind], call.number() - FIRST_V1
+        if not 0 <= place < len(fields):
+            raise missing("Field")
+        field, given = fields[place], call.fields().get("options")
+        if field["field_type"] not in OPTION_TYPES:
+            raise fail(400, "Field has no options")
+        if not isinstance(given, list) or not all(isinstance(each, dict) and each.get("label") for each in given):
+            raise fail(400, "Options must be a list of objects with a label")
+        known, first = {option["id"] for option in field["options"] or ()}, next_option(call)
+        added = [each for each in given if each.get("id") not in known]
+        numbers = {id(each): first + number for number, each in enumerate(added)}
+        field["options"] = [{"id": numbers.get(id(each), each.get("id")), "label": each["label"]} for each in given]
+        return succeed(show_v1(place, field))
+
+    return handle
+
+
 def list_v1(kind: str) -> Handler:
     def handle(call: Call) -> Answer:
-        numbered = list(enumerate(call.company.fields[kind], 1))
+        numbered = list(enumerate(call.company.fields[kind]))
         return page_offsets(call, numbered, lambda each: show_v1(*each))
 
     return handle

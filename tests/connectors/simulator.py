@@ -38,7 +38,8 @@ DELETED: dict[str, Callable[[str], str]] = {
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """To the simulator; `headers` are added to its answers of that status, as somebody on the way might."""
+    """To the simulator; `headers` are added to its answers of that status, as somebody on the way might. A connection that
+    it cuts is cut for us as it is by a socket."""
 
     def __init__(self, size: int = SIZE) -> None:
         self.inner = httpx.ASGITransport(create_app(size))
@@ -46,7 +47,10 @@ class Wire(httpx.AsyncBaseTransport):
         self.added: dict[int, dict[str, str]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self.inner.handle_async_request(request)
+        try:
+            response = await self.inner.handle_async_request(request)
+        except ConnectionResetError as error:
+            raise httpx.RemoteProtocolError(str(error), request=request) from error
         response.headers.update(self.added.get(response.status_code, {}))
         if not request.url.path.startswith("/_sandbox/"):
             self.sent.append((request, response))

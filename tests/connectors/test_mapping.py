@@ -60,6 +60,7 @@ def test_what_cannot_be_mapped_names_its_field(crm: str, sample: Sample) -> None
 @pytest.mark.parametrize("crm", CONNECTORS)
 def test_values_are_columns_and_json(crm: str) -> None:
     ours = {"id", "workspace_id", "created_at", "updated_at", "archived_at", "owner_integration_id"}
+    ours |= {"warmness"}
     for external in CONNECTORS[crm].types:
         record = BY_TYPE[external.record_type]
         payload = {external.identifier: "1", "properties": {}}

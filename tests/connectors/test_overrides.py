@@ -136,6 +136,12 @@ def test_the_connectors_own_mappings_written_as_rules_change_nothing(crm: str, s
     assert mapped.values == sample["expected"]["values"]
 
 
-def test_what_is_taken_over_as_it_is_can_go_back_and_what_a_function_makes_cannot() -> None:
+def test_what_the_connector_can_write_goes_back_and_a_field_is_written_from_one_of_ours() -> None:
     ways = {one.local_field: one.direction for one in list_defaults(CONNECTORS["HUBSPOT"].type("contacts"))}
-    assert (ways["jobTitle"], ways["emails"]) == (Direction.BIDIRECTIONAL, Direction.INBOUND)
+    # the name is made of the parts, which are written; the kind follows from the lifecycle stage
+    back = {name for name, direction in ways.items() if direction is Direction.BIDIRECTIONAL}
+    assert ways.keys() - back == {"name", "kind"}
+    for connector in CONNECTORS.values():
+        for external in connector.types:
+            fields = [one.crm_field for one in list_defaults(external) if one.direction is Direction.BIDIRECTIONAL]
+            assert len(set(fields)) == len(fields), external.name

@@ -95,9 +95,8 @@ async def test_the_sources_of_many_records_are_read_together(pages: Pages) -> No
 
     await pages.home.read(PROVENANCE)
 
-    assert (
-        pages.home.database.statements - before == 5
-    )  # two lists; the records, what is said of them, what that points at
+    # two lists; the records, what is said of them, what that points at, what was written here
+    assert pages.home.database.statements - before == 6
 
 
 async def test_what_follows_from_deals_has_no_source_of_its_own(pages: Pages) -> None:

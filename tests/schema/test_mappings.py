@@ -88,9 +88,9 @@ def brief(rows: list[dict[str, Any]], *locals_: str) -> list[tuple[Any, ...]]:
 async def test_before_anybody_changes_them_the_connectors_own_count(home: Home) -> None:
     rows = await read(home)
     assert brief(rows, "name", "jobTitle", "emails") == [
-        ("name", "name", "INBOUND", None, True),
+        ("name", "name", "BIDIRECTIONAL", None, True),
         ("jobTitle", "job_title", "BIDIRECTIONAL", None, True),
-        ("emails", "email", "INBOUND", None, True),
+        ("emails", "email", "BIDIRECTIONAL", None, True),
     ]
     assert {row["externalType"] for row in await read(home, None)} == {
         "Organization", "Person", "Deal", "Lead", "Activity", "Note"
@@ -129,6 +129,15 @@ async def test_a_mapping_of_somebodys_own_takes_the_place_of_the_connectors(home
     reset = (await home.read(RESET, i=str(GlobalId("Integration", home.integration)), t="Person"))["resetFieldMappings"]
     assert (reset["userErrors"], reset["remapRun"]) == ([], {"kind": "REMAP"})
     assert all(row["isDefault"] for row in reset["mappings"])
+
+
+async def test_the_connectors_own_mapping_said_to_be_inbound_is_no_more_than_that(
+    home: Home, crm: respx.MockRouter
+) -> None:
+    serve(crm)
+    saved = await update(home, wish("jobTitle", "job_title", direction="INBOUND"))
+    assert saved["userErrors"] == []
+    assert brief(await read(home), "jobTitle") == [("jobTitle", "job_title", "INBOUND", None, False)]
 
 
 WRONG: list[tuple[str, dict[str, Any], str, str]] = [

@@ -18,6 +18,7 @@ from storage import tables
 from storage.database import Database
 from storage.embedded import Embedded
 from storage.listing import GlobalId
+from storage.outbound import Conflict, Push
 from tests.conftest import copy_database
 from tests.schema.conftest import Home, gid, move_in, open_services
 from tests.storage.scoping import read_all, switch_off
@@ -81,23 +82,35 @@ query ($integration: ID!) { remoteRecords(integrationId: $integration, externalT
 MAPPING = {"externalType": "Person", "localField": "jobTitle", "crmField": "name"}
 MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "approveSync": ("run", {}),
+    "archiveRecord": ("contact", {}),
     "cancelSync": ("run", {}),
     "clearLinks": ("integration", {}),
     "connect": ("integration", {"crm": "PIPEDRIVE", "apiToken": "token-1"}),
+    "createContact": ("organization", {"name": "Ours"}),
+    "createDeal": ("organization", {"title": "Ours"}),
     "deleteIntegration": ("integration", {}),
     "disconnect": ("integration", {}),
+    "logActivity": ("contact", {"kind": "CALL", "subject": "Ours"}),
     "mergeRecords": ("contact", {"mergeIds": [str(GlobalId("Contact", UUID(int=1)))]}),
+    "linkCrmUser": ("integration", {"externalId": "7"}),
     "pauseIntegration": ("integration", {}),
+    "pushWarmLead": ("contact", {"integrationId": str(GlobalId("Integration", UUID(int=1)))}),
     "removeMember": ("member", {}),
     "resumeIntegration": ("integration", {}),
     "resetFieldMappings": ("integration", {}),
+    "resolveConflicts": ("conflict", {"resolution": "CRM"}),
+    "retryPushes": ("push", {}),
     "revokeApiKey": ("key", {}),
     "splitRecord": ("source", {}),
     "sync": ("integration", {}),
     "testIntegration": ("integration", {}),
+    "updateActivity": ("activity", {"subject": "Taken"}),
+    "updateContact": ("contact", {"name": "Taken"}),
+    "updateDeal": ("deal", {"title": "Taken"}),
     "updateFieldMappings": ("integration", {"mappings": [MAPPING]}),
     "updateIntegration": ("integration", {"displayName": "Taken"}),
     "updateMember": ("member", {"role": "VIEWER"}),
+    "updateOrganization": ("organization", {"name": "Taken"}),
     "updateWorkspace": ("integration", {"name": "Taken"}),
 }
 """Every mutation that is about something that is there already: what its id is of, and what else its input needs."""
@@ -156,12 +169,19 @@ async def furnish(home: Home) -> dict[str, str]:
         home.make(tables.ActivityContact, activity_id=activity.id, contact_id=contact.id),
         home.make(tables.MatchKey, source_id=source.id, kind="email", value="z@acme.test", **of(contact)),
     )
-    await home.add(home.make(tables.SyncError, run_id=run.id, code="UNMAPPABLE", message="Zebulon's"))
+    conflict = home.make(
+        Conflict, integration_id=home.integration, source_id=source.id, field="name", local="Zebulon", **of(contact)
+    )
+    await home.add(home.make(tables.SyncError, run_id=run.id, code="UNMAPPABLE", message="Zebulon's"), conflict)
+    push = home.make(Push, integration_id=home.integration, kind="EDIT", **of(contact))
+    await home.add(push)
     rows = {"organization": organization, "contact": contact, "deal": deal, "activity": activity, "source": source}
     return {kind: gid(row) for kind, row in rows.items()} | {
         "run": gid(run, "SyncRun"),
         "key": gid(key, "ApiKey"),
         "merged": gid(merged, "Contact"),
+        "conflict": gid(conflict),
+        "push": gid(push),
         "integration": str(GlobalId("Integration", home.integration)),
         "member": str(GlobalId("Member", home.member)),
         "workspace": str(GlobalId("Workspace", home.workspace)),

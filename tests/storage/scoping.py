@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from sqlmodel import SQLModel
 
-from storage import changes, listing, merges, query, remap, sources, upserts
+from storage import changes, conflicts, listing, merges, notifications, pushes, query, remap, sources, upserts
 from storage.declare import Criterion, Relation, camel, declared
 from storage.listing import GlobalId, Listing, Window
 from storage.query import Arguments
@@ -180,6 +180,11 @@ def list_listings() -> Iterator[Listing]:
     yield listing.list_integration_runs(Window(), statuses=[])
     yield listing.list_errors(Window())
     yield listing.list_members(Window())
+    yield pushes.list_pushes(Window(), integration_id=uuid4(), record_id=uuid4(), statuses=[])
+    yield pushes.list_record_pushes(Window())
+    yield notifications.list_notifications(Window())
+    yield conflicts.list_conflicts(Window(), integration_id=uuid4(), statuses=[])
+    yield conflicts.list_record_conflicts(Window())
 
 
 def ask_all(record: type[Record]) -> dict[str, Any]:
@@ -190,6 +195,8 @@ def ask_all(record: type[Record]) -> dict[str, Any]:
         target = record.__name__ if name == "ids" else name.removesuffix("_id").capitalize()
         one = str(GlobalId(target, uuid4())) if each.type is UUID else "x"
         asked[camel(name)] = {"eq": one} if each.value else [one]
+        if each.type is bool:
+            asked[camel(name)] = True
         if each.type is dict:
             asked[camel(name)] = [{"path": "x.y", "text": {"eq": one}}]
     return asked
@@ -209,6 +216,7 @@ MAKERS = {
     "storage/query.py list_related",
     "storage/query.py match",
     "storage/records.py Activity",
+    "storage/records.py Contact",
     "storage/records.py Deal",
     "storage/records.py Record",
     "storage/remap.py read_sources",

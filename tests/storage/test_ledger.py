@@ -83,6 +83,16 @@ async def test_a_place_far_ahead_is_told_but_not_taken(ledger: Ledger, account: 
     assert (await left(ledger, account))[2] == (100, 100 - len(taken))
 
 
+async def test_who_yields_leaves_the_next_places_to_others(ledger: Ledger, account: str) -> None:
+    slow = (replace(BURST, seconds=2),)
+    reads = [await ledger.reserve(CRM, account, slow, 1, yields=True) for _ in range(10)]
+    write = await ledger.reserve(CRM, account, slow, 1)
+
+    assert [place.taken for place in reads] == [True] * 9 + [False]
+    assert write.taken
+    assert write.wait_seconds == pytest.approx(0.18, abs=0.1)
+
+
 async def test_accounts_do_not_share_their_limits(ledger: Ledger, account: str) -> None:
     await reserve(ledger, account, 9)
 

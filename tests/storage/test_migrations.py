@@ -34,7 +34,7 @@ def test_the_revisions_make_what_the_tables_say(database_url: str) -> None:
 
 
 def test_they_are_the_same_to_the_letter(database_url: str, empty_url: str) -> None:
-    """Alembic's comparison does not read computed columns, nor all that an index can be."""
+    """Alembic's comparison does not read triggers, nor all that an index can be."""
     with upgrade.connected(empty_url) as connection:
         upgrade.METADATA.create_all(connection)
     queries = [
@@ -43,6 +43,8 @@ def test_they_are_the_same_to_the_letter(database_url: str, empty_url: str) -> N
         "select tablename, indexdef from pg_indexes where schemaname = 'public'",
         """select conrelid::regclass::text, pg_get_constraintdef(oid)
         from pg_constraint where connamespace = 'public'::regnamespace""",
+        """select tgrelid::regclass::text, pg_get_triggerdef(t.oid), pg_get_functiondef(tgfoid)
+        from pg_trigger t where not tgisinternal""",
     ]
 
     for query in queries:

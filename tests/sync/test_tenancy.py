@@ -187,15 +187,20 @@ async def test_a_job_says_ids_and_nothing_else(pair: tuple[Tenant, Tenant]) -> N
         await jobs.defer_sync(session, run)
         await jobs.defer_leave(session, integration)
         await jobs.defer_rank(session, workspace)
+        await jobs.defer_push(session, integration.id)
+        await jobs.defer_due(session, "retry", workspace, integration.id)
     tasks = {name for name in jobs.app.tasks if not name.startswith(("builtin:", "procrastinate."))}
     await jobs.close()
 
     with psycopg.connect(tenant.database.url) as connection:
         deferred = connection.execute("select task_name, args, lock, queueing_lock from procrastinate_jobs order by id")
         rows = deferred.fetchall()
-    assert tasks == {"sync", "leave", "rank", "rescue"}
+    assert tasks == {"sync", "leave", "rank", "push", "retry", "rescue", "tick"}
+    ids = {"workspace_id": str(workspace), "integration_id": str(integration.id)}
     assert rows == [
         ("sync", {"workspace_id": str(workspace), "run_id": str(run.id)}, None, None),
-        ("leave", {"workspace_id": str(workspace), "integration_id": str(integration.id)}, None, None),
+        ("leave", ids, None, None),
         ("rank", {"workspace_id": str(workspace)}, None, None),
+        ("push", ids, f"push:{integration.id}", None),
+        ("retry", ids, f"push:{integration.id}", None),
     ]

@@ -16,12 +16,19 @@ alter table integration add column conflict_policy varchar not null default 'NEW
 alter table integration add column push_warm_leads boolean not null default false;
 alter table integration add column replicate_activities boolean not null default false;
 alter table integration add column allow_new_picklist_values boolean not null default false;
+alter table integration add column push_failures integer not null default 0;
+alter table integration add column push_resumes_at timestamptz;
 
 alter table contact add column warmness integer;
 create index ix_contact_warmness on contact (workspace_id, warmness, id);
 create index ix_contact_warmness_down on contact (workspace_id, warmness desc nulls last, id desc);
 
 alter table crm_user add column member_id uuid;
+
+drop index ix_contact_owner_integration_id;
+drop index ix_organization_owner_integration_id;
+drop index ix_deal_owner_integration_id;
+drop index ix_activity_owner_integration_id;
 """
 """The columns keep no defaults: rows are written with all their values."""
 
@@ -33,6 +40,7 @@ NAMES = {
         "push_warm_leads",
         "replicate_activities",
         "allow_new_picklist_values",
+        "push_failures",
     ),
 }
 
@@ -48,6 +56,7 @@ create table local_value (
     member_id uuid,
     primary key (record_id, name)
 );
+create index ix_local_value_workspace on local_value (workspace_id);
 
 create table created_record (
     record_id uuid primary key,
@@ -73,6 +82,7 @@ create table push (
     details jsonb not null,
     progress jsonb not null,
     attempts integer not null,
+    tries integer not null,
     rounds integer not null,
     next_attempt_at timestamptz,
     first_tried_at timestamptz,
@@ -80,6 +90,7 @@ create table push (
     is_final boolean not null,
     last_error varchar,
     caused_by varchar,
+    idempotency_key varchar,
     is_interactive boolean not null,
     claim integer not null,
     created_at timestamptz not null,
@@ -89,6 +100,11 @@ create index ix_push_created on push (workspace_id, created_at, id);
 create index ix_push_record on push (record_id, seq);
 create index ix_push_integration on push (integration_id, created_at, id);
 create index ix_push_open on push (integration_id, status, seq) where status not in ('COMMITTED', 'SKIPPED');
+create index ix_push_attempt on push (workspace_id, last_attempt_at);
+create unique index uq_push_create on push (integration_id, record_id)
+    where kind <> 'EDIT' and (status in ('PENDING', 'SENDING', 'UNKNOWN') or (status = 'FAILED' and not is_final));
+create unique index uq_push_key on push (workspace_id, idempotency_key);
+
 create table conflict (
     id uuid primary key,
     workspace_id uuid not null,
@@ -123,7 +139,26 @@ create table notification (
     at timestamptz not null
 );
 create index ix_notification_at on notification (workspace_id, at, id);
+create unique index uq_notification_about on notification (workspace_id, code, about);
 """
+
+SEARCH = r"""
+alter table contact alter column search drop expression;
+alter table organization alter column search drop expression;
+alter table deal alter column search drop expression;
+alter table activity alter column search drop expression;
+
+create function search_contact() returns trigger language plpgsql as $$BEGIN new.search := to_tsvector('simple', regexp_replace((coalesce(new.name, '') || ' ' || jsonb_path_query_array(new.emails, '$[*].value')::text || ' ' || jsonb_path_query_array(new.phones, '$[*].e164 ? (@ != null)')::text || ' ' || regexp_replace(jsonb_path_query_array(new.phones, '$[*].value')::text, '[^0-9,]', '', 'g')) COLLATE "default", '[^[:alnum:]]+', ' ', 'g')); RETURN new; END$$;
+create function search_organization() returns trigger language plpgsql as $$BEGIN new.search := to_tsvector('simple', regexp_replace((coalesce(new.name, '') || ' ' || coalesce(new.domain, '')) COLLATE "default", '[^[:alnum:]]+', ' ', 'g')); RETURN new; END$$;
+create function search_deal() returns trigger language plpgsql as $$BEGIN new.search := to_tsvector('simple', regexp_replace((coalesce(new.title, '')) COLLATE "default", '[^[:alnum:]]+', ' ', 'g')); RETURN new; END$$;
+create function search_activity() returns trigger language plpgsql as $$BEGIN new.search := to_tsvector('simple', regexp_replace((coalesce(new.subject, '')) COLLATE "default", '[^[:alnum:]]+', ' ', 'g')); RETURN new; END$$;
+
+create trigger search before insert or update of name, emails, phones on contact for each row execute function search_contact();
+create trigger search before insert or update of name, domain on organization for each row execute function search_organization();
+create trigger search before insert or update of title on deal for each row execute function search_deal();
+create trigger search before insert or update of subject on activity for each row execute function search_activity();
+"""  # noqa: E501 # to the letter as `storage.searching` makes them
+"""What was generated is kept by triggers from now on."""
 
 SCHEDULE = """
 create table schedule (
@@ -148,4 +183,5 @@ def upgrade() -> None:
     op.execute(TABLES)
     for table in ("local_value", "created_record", "push", "conflict", "notification"):
         enable_rls(table)
+    op.execute(SEARCH)
     op.execute(SCHEDULE)

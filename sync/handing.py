@@ -1,0 +1,11 @@
+"""What a sync finds to be sent once more, handed to the outbox in the sync's own transaction."""
+
+from sync.outbox import Outbox
+from sync.settle import Settler
+
+
+async def send_again(settler: Settler) -> None:
+    """Queues what CRMs have changed though ours counts; comes after the records are settled."""
+    waiting, settler.holder.to_push = settler.holder.to_push, []
+    for type_, record, names in waiting:
+        await Outbox(database=settler.database).note_written(settler, type_, record, names)

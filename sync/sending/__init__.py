@@ -1,0 +1,1 @@
+"""What a push does in the CRM, step by step."""

@@ -1,0 +1,61 @@
+"""An activity that was logged here, on its way into a CRM."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from connectors.declaration import ExternalType
+from connectors.writing import Draft
+from storage import sending
+from storage.outbound import Push
+from storage.records import ActivityKind
+from storage.shapes import RecordType
+from sync.outcomes import Committed, Outcome, Refused, Skipped
+from sync.sending.desk import Desk
+from sync.sending.owners import find_owner
+
+WRITTEN: Final = ("kind", "subject", "body", "due_on", "due_at", "duration_minutes", "is_done")
+
+
+async def push_activity(desk: Desk, push: Push) -> Outcome:
+    """Raises a CrmError, Doubtful, Taken."""
+    database, integration, label = desk.database, desk.integration.id, desk.client.connector.label
+    async with database.session(push.workspace_id) as session:
+        row = await sending.find_record(database, session, RecordType.ACTIVITY, push.record_id)
+        if row is None or row["archived_at"]:
+            return Skipped("The activity is archived.")
+        people = await sending.find_contacts(database, session, push.record_id)
+        others = [row[name] for name in ("organization_id", "deal_id") if row[name]]
+        links = await sending.find_links(database, session, integration, [push.record_id, *people, *others])
+        wanted = await sending.find_wanted_owner(database, session, push.record_id)
+    if push.record_id in links:
+        link = links[push.record_id][0]
+        return Committed(external_type=link["external_type"], external_id=link["external_id"])
+    refs = {
+        "contacts": _refer(links, people),
+        "organization": _refer(links, [row["organization_id"]])[:1],
+        "deal": _refer(links, [row["deal_id"]])[:1],
+    }
+    if not refs["contacts"]:
+        return Skipped(f"None of its contacts is in {label} any more.")
+    external = _find_type(desk, row["kind"])
+    if external is None:
+        return Refused(f"{label} has no kind of activity for {row['kind']}.")
+    values = {name: row[name] for name in WRITTEN if row[name] is not None}
+    owner = await find_owner(desk, push, wanted)
+    draft = Draft(values=values, refs={name: ends for name, ends in refs.items() if ends}, owner=owner)
+    made = await desk.make(push, "activity", external, draft)
+    mapped = await desk.read(external, [made])
+    store = partial(desk.take_over, external, list(mapped.values()), {made: push.record_id})
+    return Committed(external_type=external.name, external_id=made, store=store)
+
+
+def _find_type(desk: Desk, kind: str) -> ExternalType | None:
+    connector = desk.client.connector
+    found = connector.activities.get(ActivityKind(kind))
+    return connector.type(found[0]) if found else None
+
+
+def _refer(links: Mapping[Any, list[Mapping[str, Any]]], records: list[Any]) -> list[tuple[str, str]]:
+    """What records are in the CRM, each once; those that are not there are left out."""
+    return [(links[one][0]["external_type"], links[one][0]["external_id"]) for one in records if one in links]

@@ -1,0 +1,274 @@
+"""Where pushes of one integration are written: its CRM, its mappings, and our rows of it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from connectors.catalogs import read_catalog
+from connectors.client import Client
+from connectors.declaration import ExternalType
+from connectors.errors import Ambiguous, Conflict, CrmError, Unmappable
+from connectors.facts import Catalog, Mapped, Payload
+from connectors.mapping import map_record
+from connectors.once import Once
+from connectors.overrides import Overrides
+from connectors.unmapping import fit_draft
+from connectors.writing import Draft
+from storage import integrations, merges, pushes, sending
+from storage.database import Database
+from storage.outbound import Push
+from storage.shapes import ChangeCause, RecordType
+from storage.tables import Integration
+from sync.catalogs import find_catalogs
+from sync.clients import Clients
+from sync.journal import Origin
+from sync.mappings import read_overrides
+from sync.pages import Writer
+
+SETTLING = 10.0
+"""Seconds after which a call that was cut has either been carried out or never will be."""
+SLACK = timedelta(seconds=2)
+"""Times are whole seconds, and clocks differ."""
+
+
+class Taken(Exception):  # noqa: N818 # named by what has happened
+    """Another worker has the push now."""
+
+
+class Doubtful(Exception):  # noqa: N818 # named by what is so
+    """It may have been written. `after` so many seconds the CRM can say it; None: it cannot."""
+
+    def __init__(self, message: str, after: float | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.after = after
+
+
+@dataclass
+class Locks:
+    """What only one push may do at a time: of an integration one worker has them all."""
+
+    by_name: defaultdict[tuple[UUID, str], asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def of(self, integration: UUID, name: str) -> asyncio.Lock:
+        """The one of that name."""
+        return self.by_name[integration, name]
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Of one integration, for one push or for several that go together."""
+
+    database: Database
+    integration: Integration
+    client: Client
+    overrides: Overrides
+    catalogs: dict[str, Catalog]
+    region: str | None
+    locks: Locks
+    settling: float = SETTLING
+
+    @classmethod
+    async def open(
+        cls,
+        database: Database,
+        clients: Clients,
+        integration: Integration,
+        locks: Locks,
+        *,
+        known: Once,
+        settling: float,
+    ) -> "Desk":
+        """`known`: what was read of the CRM's fields of late. Raises what opening its credential raises."""
+        client = await clients.open(integration)
+        client.once = known
+        return cls(
+            database=database,
+            integration=integration,
+            client=client,
+            overrides=await read_overrides(database, integration),
+            catalogs=await find_catalogs(database, integration, clients.region),
+            region=clients.region,
+            locks=locks,
+            settling=settling,
+        )
+
+    def writes(self, type_: RecordType) -> ExternalType | None:
+        """The CRM's type that a new record of ours becomes; None where it takes none."""
+        types = (one for one in self.client.connector.types if one.record_type is type_)
+        return next((one for one in types if one.writes and one.writes.creates), None)
+
+    async def catalog(self, external: ExternalType) -> Catalog:
+        """What the type's mapping looks up: as it was last read, else as the CRM has it."""
+        if external.name not in self.catalogs:
+            self.catalogs[external.name] = await read_catalog(self.client, external, self.region)
+        return self.catalogs[external.name]
+
+    async def know_option(self, external: ExternalType, name: str) -> None:
+        """Has the catalog read anew where it was read before the CRM had an option of that name."""
+        known = {
+            label for one in (await self.catalog(external)).fields.get(external.name, ()) for _, label in one.options
+        }
+        if name not in known:
+            del self.catalogs[external.name]
+
+    async def follow(self, group: Sequence[Push]) -> None:
+        """Has pushes be about the records that theirs have become part of."""
+        async with self.database.session(self.integration.workspace_id) as session:
+            ids = [push.record_id for push in group]
+            rows = await self.database.run(session, merges.SURVIVORS, {"ids": ids})
+        survivors = {row["id"]: row["record_id"] for row in rows}
+        for push in group:
+            push.record_id = survivors.get(push.record_id, push.record_id)
+
+    # ------------------------------------------------------------ making a record once
+
+    async def make(self, push: Push, step: str, external: ExternalType, draft: Draft) -> str:
+        """The id of the record that the draft becomes. It is made once: a try that may have succeeded is looked for first.
+
+        Raises a CrmError where nothing was made, Doubtful where nobody knows yet, Taken.
+        """
+        done = push.progress.get(step, {})
+        if "id" in done:
+            return str(done["id"])
+        if "tried_at" in done and (found := await self._find_made(push, step, external, draft)):
+            return found
+        catalog = await self.catalog(external)
+        fitted, _ = fit_draft(external, draft, catalog, self.overrides, now=self.client.now(), is_new=True)
+        await self.note(push, step, {"tried_at": self.client.now().isoformat()})
+        try:
+            made = await self.client.create(external, fitted, catalog, self.overrides)
+        except Ambiguous:
+            await self.note(push, step, {**push.progress[step], "doubted_at": self.client.now().isoformat()})
+            if found := await self._find_made(push, step, external, draft):
+                return found
+            raise Doubtful(self._explain(external), self._lag(external)) from None
+        except Conflict as error:
+            if error.existing is None:
+                raise
+            made = error.existing
+        except CrmError:
+            await self.note(push, step, {})
+            raise
+        await self.note_made(push, step, external, made)
+        return made
+
+    async def note_made(self, push: Push, step: str, external: ExternalType, made: str) -> None:
+        """Keeps which record of the CRM a step has made or found. Raises Taken."""
+        if external.record_type.value == push.record_type:
+            push.external_type, push.external_id = external.name, made
+        await self.note(push, step, {"type": external.name, "id": made})
+
+    async def note(self, push: Push, step: str, done: Mapping[str, Any]) -> None:
+        """Keeps how far a step has come, before anything else is done. Raises Taken."""
+        push.progress = {**push.progress, step: dict(done)}
+        if push.first_tried_at is None:
+            push.first_tried_at = self.client.now()
+        async with self.database.session(push.workspace_id) as session:
+            if not await pushes.keep(self.database, session, push):
+                raise Taken
+
+    async def _find_made(self, push: Push, step: str, external: ExternalType, draft: Draft) -> str | None:
+        """The record that an earlier try has made; None where it has made none. Raises Doubtful before that is known."""
+        done = push.progress[step]
+        since = datetime.fromisoformat(done["tried_at"])
+        async with self.locks.of(self.integration.id, "made"):
+            for row in await self._list_candidates(external, draft, since):
+                identifier = await self._recognise(push, external, row, draft)
+                if identifier is not None:
+                    await self.note_made(push, step, external, identifier)
+                    return identifier
+        doubted = datetime.fromisoformat(done.get("doubted_at", done["tried_at"]))
+        left = self._lag(external) - (self.client.now() - doubted).total_seconds()
+        if left > 0:
+            raise Doubtful(self._explain(external), left)
+        return None
+
+    async def _list_candidates(self, external: ExternalType, draft: Draft, since: datetime) -> list[Payload]:
+        """Records that the try may have made: by a key that is found at once, and of those that were made since."""
+        writes, found = external.writes, list[Payload]()
+        for key, value in list_keys(draft):
+            if writes and key in writes.finds and not writes.finds[key].lag:
+                found += await self.client.find(external, key, value, self.region)
+        if writes and writes.made:
+            found += await self.client.list_made(external, since - SLACK)
+        return found
+
+    async def _recognise(self, push: Push, external: ExternalType, row: Payload, draft: Draft) -> str | None:
+        """The id of a record that is what the draft asks for, and that nobody else here has made or knows."""
+        try:
+            mapped = map_record(external, row, await self.catalog(external), self.overrides)
+        except Unmappable:
+            return None
+        if not is_drafted(mapped, draft):
+            return None
+        async with self.database.session(push.workspace_id) as session:
+            ids = [mapped.external_id]
+            taken = await sending.find_taken(self.database, session, self.integration.id, external.name, ids, push.id)
+        return None if taken else mapped.external_id
+
+    def _lag(self, external: ExternalType) -> float:
+        """Seconds after which a look that finds nothing proves something."""
+        writes = external.writes
+        lag = writes.made.lag if writes and writes.made else 0.0
+        return self.settling + lag
+
+    def _explain(self, external: ExternalType) -> str:
+        label = self.client.connector.label
+        return f"{label} did not say whether it has made the {external.label.lower()}: it is looked for there."
+
+    # ------------------------------------------------------------ what the CRM has then
+
+    async def read(self, external: ExternalType, ids: Sequence[str]) -> dict[str, Mapped]:
+        """Records as the CRM has them now, in our shape; those that are not there, or cannot be mapped, are left out."""
+        rows = await self.client.read_back(external, list(ids))
+        return {one.external_id: one for one in await self.map(external, list(rows.values()))}
+
+    async def map(self, external: ExternalType, rows: Sequence[Payload]) -> list[Mapped]:
+        """Records in our shape, without those that cannot be mapped."""
+        found, catalog = [], await self.catalog(external)
+        for row in rows:
+            try:
+                found.append(map_record(external, row, catalog, self.overrides))
+            except Unmappable:
+                continue
+        return found
+
+    async def take_over(
+        self,
+        external: ExternalType,
+        records: Sequence[Mapped],
+        places: Mapping[str, UUID],
+        session: AsyncSession,
+    ) -> None:
+        """Stores records as a sync does. `places`: external id -> the record here that it is known to be."""
+        if records and await integrations.is_there(self.database, session, self.integration.id):
+            writer = Writer(self.database, session, self.integration, Origin(ChangeCause.MEMBER))
+            await writer.store_page(external, records, places)
+
+
+def list_keys(draft: Draft) -> list[tuple[str, str]]:
+    """(key, value) that a record may be found by, the surest first."""
+    values = draft.values
+    found = [("email", one["value"]) for one in values.get("emails") or ()]
+    found += [("phone", one.get("e164") or one["value"]) for one in values.get("phones") or ()]
+    return found + [(name, values[name]) for name in ("domain", "name") if values.get(name)]
+
+
+def is_drafted(mapped: Mapped, draft: Draft) -> bool:
+    """Whether a record of the CRM is what a draft asks for: by what says most about it."""
+    said, asked = mapped.values, draft.values
+    for name in ("emails", "phones"):
+        if asked.get(name):
+            theirs = {(one.get("e164") or one["value"]).casefold() for one in said.get(name) or ()}
+            return any((one.get("e164") or one["value"]).casefold() in theirs for one in asked[name])
+    names = [name for name in ("name", "title", "subject", "body") if asked.get(name) and said.get(name)]
+    is_alike = bool(names) and all(str(said[name]).strip() == str(asked[name]).strip() for name in names[:1])
+    theirs = {end for ends in mapped.refs.values() for end in map(tuple, ends)}
+    return is_alike and theirs.issuperset(tuple(end) for end in draft.refs.get("contacts", ()))

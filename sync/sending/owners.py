@@ -1,0 +1,61 @@
+"""Who of a CRM's users is to own what is made there."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from connectors.errors import Rejected
+from storage import owners
+from storage.database import Database
+from storage.outbound import Push
+from storage.tables import Integration
+from sync.sending.desk import Desk
+
+
+async def find_owner(desk: Desk, push: Push, wanted: Mapping[str, Any] | None = None) -> str | None:
+    """The external id of the user: who was asked for, else who owns the record here, else who has caused the push, else the
+    integration's account user; None where the CRM decides.
+
+    `wanted`: {"email", "users": {integration: external id}}, as a local value has it. Raises Rejected for an address that
+    the CRM knows nobody by.
+    """
+    asked = push.details
+    if asked.get("owner"):
+        return str(asked["owner"])
+    email = asked.get("owner_email")
+    if email is None and wanted:
+        users = wanted.get("users") or {}
+        return users.get(str(desk.integration.id)) or await _find_by_email(desk, wanted["email"], is_asked=False)
+    if email is not None:
+        return await _find_by_email(desk, email, is_asked=True)
+    async with desk.database.session(push.workspace_id) as session:
+        return await _find_by_cause(desk.database, session, desk.integration, push.caused_by)
+
+
+async def _find_by_cause(
+    database: Database, session: AsyncSession, integration: Integration, caused_by: str | None
+) -> str | None:
+    kind, _, name = (caused_by or "").partition(":")
+    if kind == "member" and (user := await owners.find_by_member(database, session, integration.id, UUID(name))):
+        return user.external_id
+    if integration.account_user_id:
+        user = await owners.find_by_id(database, session, integration.id, integration.account_user_id)
+        return user.external_id if user else None
+    return None
+
+
+async def _find_by_email(desk: Desk, email: str, *, is_asked: bool) -> str | None:
+    """As it is stored, else as the CRM says it; nobody where that need not be."""
+    async with desk.database.session(desk.integration.workspace_id) as session:
+        user = await owners.find_by_email(desk.database, session, desk.integration.id, email)
+    if user is not None:
+        return user.external_id
+    for one in await desk.client.users():
+        if (one.email or "").casefold() == email.strip().casefold():
+            return one.external_id
+    if is_asked:
+        label = desk.client.connector.label
+        raise Rejected(f"{label} has no user with the e-mail address {email}: linkCrmUser ties a member to one.")
+    return None

@@ -1,0 +1,356 @@
+"""Records that are made, changed and archived here."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from resolvers.callers import Caller
+from schema.build import schema
+from storage import tables
+from storage.listing import GlobalId
+from storage.shapes import Role
+from tests.schema.conftest import Home
+from tests.schema.pages import Pages, person
+
+SHOWN = {
+    "contact": "id name firstName lastName jobTitle kind warmness isWarmLead email emails { value label primary } phone"
+    " phones { value e164 primary } address { street city } tags customFields organization { id name } owner { email }"
+    " archivedAt sources { externalId }",
+    "organization": "id name domain website employeeCount tags customFields owner { email }",
+    "deal": "id title amount { amount currency } status stage expectedCloseOn organization { name }"
+    " contacts { nodes { name } }",
+    "activity": "id kind subject body dueOn dueAt durationMinutes isDone contacts { nodes { name } } deal { title }"
+    " organization { name }",
+    "record": "id ... on Contact { archivedAt } ... on Deal { archivedAt }",
+}
+INPUTS = {
+    "createContact": "contact",
+    "updateContact": "contact",
+    "createOrganization": "organization",
+    "updateOrganization": "organization",
+    "createDeal": "deal",
+    "updateDeal": "deal",
+    "logActivity": "activity",
+    "updateActivity": "activity",
+    "archiveRecord": "record",
+}
+
+
+async def write(home: Home, name: str, /, **given: Any) -> dict[str, Any]:
+    """The record that a mutation answers with."""
+    payload = await ask(home, name, given)
+    assert payload["userErrors"] == []
+    record: dict[str, Any] = payload[INPUTS[name]]
+    return record
+
+
+async def refuse(home: Home, name: str, /, **given: Any) -> tuple[str, str, str]:
+    """The field, the code and the message of the one thing that is wrong."""
+    payload = await ask(home, name, given)
+    assert payload[INPUTS[name]] is None
+    [error] = payload["userErrors"]
+    return ".".join(error["field"][1:]), error["code"], error["message"]
+
+
+async def ask(home: Home, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    kind = f"{name[0].upper()}{name[1:]}Input"
+    shown = f"{INPUTS[name]} {{ {SHOWN[INPUTS[name]]} }} userErrors {{ field code message }}"
+    query = f"mutation ($input: {kind}!) {{ {name}(input: $input) {{ {shown} }} }}"
+    payload: dict[str, Any] = (await home.read(query, input=given))[name]
+    return payload
+
+
+async def read(home: Home, id: str) -> dict[str, Any]:
+    query = f"query ($id: ID!) {{ contact(id: $id) {{ {SHOWN['contact']} }} }}"
+    contact: dict[str, Any] = (await home.read(query, id=id))["contact"]
+    return contact
+
+
+@pytest.fixture
+async def pages(home: Home) -> Pages:
+    return await Pages.open(home)
+
+
+# ---------------------------------------------------------------- making
+
+
+async def test_a_contact_is_made_whole(home: Home) -> None:
+    user = home.make(tables.CrmUser, integration_id=home.integration, external_id="7", email="Bo@acme.test")
+    await home.add(user)
+    acme = await write(
+        home, "createOrganization", name="Acme ", website="https://www.acme.test/en", tags=["key", "key"]
+    )
+    assert (acme["name"], acme["domain"], acme["website"], acme["tags"]) == (
+        "Acme", "acme.test", "https://www.acme.test/en", ["key"],
+    )  # fmt: skip
+
+    contact = await write(
+        home,
+        "createContact",
+        name="Ann Maria  Lee",
+        jobTitle="CEO",
+        emails=[{"value": "a@acme.test"}, {"value": " ann@acme.test", "label": "work", "primary": True}],
+        phones=[{"value": "+420 602 123 456"}],
+        address={"city": "Prague"},
+        organizationId=acme["id"],
+        warmness=4,
+        tags=["vip"],
+        customFields={"Score": 7},
+        ownerEmail="bo@acme.test",
+    )
+
+    assert contact == {
+        "id": contact["id"],
+        "name": "Ann Maria Lee",
+        "firstName": "Ann Maria",
+        "lastName": "Lee",
+        "jobTitle": "CEO",
+        "kind": "LEAD",
+        "warmness": 4,
+        "isWarmLead": True,
+        "email": "ann@acme.test",
+        "emails": [
+            {"value": "ann@acme.test", "label": "work", "primary": True},
+            {"value": "a@acme.test", "label": None, "primary": False},
+        ],
+        "phone": "+420602123456",
+        "phones": [{"value": "+420 602 123 456", "e164": "+420602123456", "primary": True}],
+        "address": {"street": None, "city": "Prague"},
+        "tags": ["vip"],
+        "customFields": {"Score": 7},
+        "organization": {"id": acme["id"], "name": "Acme"},
+        "owner": {"email": "Bo@acme.test"},
+        "archivedAt": None,
+        "sources": [],
+    }
+    assert await read(home, contact["id"]) == contact
+    feed = await home.read("{ changes { nodes { kind cause recordId } } }")
+    assert feed["changes"]["nodes"] == [
+        {"kind": "CREATED", "cause": "MEMBER", "recordId": acme["id"]},
+        {"kind": "CREATED", "cause": "MEMBER", "recordId": contact["id"]},
+    ]
+
+
+async def test_a_deal_and_an_activity_are_made(home: Home) -> None:
+    ann = await write(home, "createContact", firstName="Ann")
+    deal = await write(
+        home, "createDeal", title="Pumps", amount={"amount": "1200.50", "currency": "eur"}, contactIds=[ann["id"]],
+        expectedCloseOn="2026-12-01",
+    )  # fmt: skip
+    assert deal == {
+        "id": deal["id"], "title": "Pumps", "amount": {"amount": "1200.50", "currency": "EUR"}, "status": "OPEN",
+        "stage": None, "expectedCloseOn": "2026-12-01", "organization": None, "contacts": {"nodes": [{"name": "Ann"}]},
+    }  # fmt: skip
+    call = await write(
+        home, "logActivity", contactIds=[ann["id"]], kind="CALL", subject="Hello", dueAt="2026-11-21T23:30:00-02:00",
+        body="<b>Hi</b><script>x</script>", durationMinutes=15, dealId=deal["id"],
+    )  # fmt: skip
+    assert call == {
+        "id": call["id"], "kind": "CALL", "subject": "Hello", "body": "<b>Hi</b>", "dueOn": "2026-11-22",
+        "dueAt": "2026-11-22T01:30:00.000000Z", "durationMinutes": 15, "isDone": False,
+        "contacts": {"nodes": [{"name": "Ann"}]}, "deal": {"title": "Pumps"}, "organization": None,
+    }  # fmt: skip
+    moved = await write(home, "updateActivity", activityId=call["id"], dueOn="2026-11-23", isDone=True)
+    assert (moved["dueOn"], moved["dueAt"], moved["isDone"]) == ("2026-11-23", None, True)
+    won = await write(home, "updateDeal", dealId=deal["id"], status="WON", amount=None, contactIds=None)
+    assert (won["status"], won["amount"], won["contacts"], won["title"]) == ("WON", None, {"nodes": []}, "Pumps")
+
+
+async def test_the_same_key_makes_one_record(home: Home) -> None:
+    first = await write(home, "createContact", name="Ann", idempotencyKey="k1")
+    await write(home, "updateContact", contactId=first["id"], jobTitle="CEO")
+    again = await write(home, "createContact", name="Ann", idempotencyKey="k1")
+    assert (again["id"], again["jobTitle"]) == (first["id"], "CEO")
+    message = "The key was given before with another input: take a new key for another record."
+    wrong = ("idempotencyKey", "BAD_INPUT", message)
+    assert await refuse(home, "createContact", name="Bo", idempotencyKey="k1") == wrong
+    assert await refuse(home, "createDeal", title="Ann", idempotencyKey="k1") == wrong
+    assert (await write(home, "createContact", name="Ann", idempotencyKey="k2"))["id"] != first["id"]
+
+
+async def test_who_comes_from_a_crm_with_the_address_is_the_same(pages: Pages) -> None:
+    ann = await write(pages.home, "createContact", name="Ann Lee", emails=[{"value": "Ann@acme.test"}], warmness=5)
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann Lee", job_title="CEO"))
+    found = await read(pages.home, ann["id"])
+    assert found["sources"] == [{"externalId": "1"}]
+    assert (found["name"], found["jobTitle"], found["warmness"], found["kind"]) == ("Ann Lee", "CEO", 5, "LEAD")
+    assert found["emails"] == [{"value": "ann@acme.test", "label": None, "primary": True}]
+
+
+async def test_nobody_is_made_twice(pages: Pages) -> None:
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann"))
+    [there] = (await pages.home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"]
+    query = """mutation { createContact(input: {emails: [{value: "ANN@acme.test"}]}) {
+      contact { id } userErrors { field code message details } } }"""
+    [error] = (await pages.home.read(query))["createContact"]["userErrors"]
+    assert error == {
+        "field": ["input", "emails"], "code": "BAD_INPUT", "details": {"recordId": there["id"]},
+        "message": "There is a record with ann@acme.test already: update it.",
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- changing
+
+
+async def test_what_is_absent_stays_and_null_clears(home: Home) -> None:
+    ann = await write(
+        home, "createContact", name="Ann Lee", jobTitle="CEO", tags=["vip"], customFields={"a": 1, "b": 2}, warmness=2,
+        emails=[{"value": "ann@acme.test"}],
+    )  # fmt: skip
+    changed = await write(
+        home, "updateContact", contactId=ann["id"], jobTitle=None, customFields={"a": None, "c": [3]}, lastName="Poe",
+    )  # fmt: skip
+    assert changed == {
+        **ann, "jobTitle": None, "customFields": {"b": 2, "c": [3]}, "lastName": "Poe", "name": "Ann Poe",
+    }  # fmt: skip
+    cleared = await write(
+        home, "updateContact", contactId=ann["id"], warmness=None, tags=None, customFields=None, emails=None, kind="CONTACT"
+    )  # fmt: skip
+    assert cleared == {
+        **changed, "warmness": None, "tags": [], "customFields": {}, "emails": [], "email": None, "kind": "CONTACT",
+    }  # fmt: skip
+    assert await write(home, "updateContact", contactId=ann["id"]) == cleared
+
+
+async def test_a_local_value_outlives_syncs_until_the_crm_says_it_too(pages: Pages) -> None:
+    await pages.store("Organization", {"id": 10, "name": "Acme"}, {"id": 11, "name": "Bolt"})
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann Lee", org_id=10, job_title="CEO", day=1))
+    home = pages.home
+    bolt = (await home.read('{ organizations(search: "Bolt") { nodes { id } } }'))["organizations"]["nodes"][0]["id"]
+    ann = (await home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"][0]["id"]
+    await write(
+        home, "updateContact", contactId=ann, firstName="Anna", organizationId=bolt, tags=["vip"], jobTitle=None
+    )
+
+    await pages.store(
+        "Person", person(1, "ann@acme.test", "a@b.test", name="Ann Lee", org_id=10, job_title="CEO", day=2)
+    )
+    held = await read(home, ann)
+    assert (held["name"], held["jobTitle"], held["organization"]["name"], held["tags"]) == (
+        "Anna Lee", None, "Bolt", ["vip"],
+    )  # fmt: skip
+    assert [each["value"] for each in held["emails"]] == ["ann@acme.test", "a@b.test"]
+
+    await pages.store("Person", person(1, "ann@acme.test", name="Anna Lee", first_name="Anna", org_id=11, day=3))
+    await pages.store("Person", person(1, "ann@acme.test", name="Eve Lee", first_name="Eve", org_id=10, day=4))
+    found = await read(home, ann)
+    assert (found["name"], found["organization"]["name"], found["tags"]) == ("Eve Lee", "Acme", ["vip"])
+
+
+async def test_provenance_tells_what_was_written_here(pages: Pages) -> None:
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann", job_title="CEO"))
+    ann = (await pages.home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"][0]["id"]
+    await write(pages.home, "updateContact", contactId=ann, jobTitle="CTO", firstName="Anna")
+    query = """query ($id: ID!) { contact(id: $id) { provenance(fields: ["jobTitle", "name", "email"]) {
+      field value source { externalId } alternatives { value source { externalId } } } } }"""
+    found = (await pages.home.read(query, id=ann))["contact"]["provenance"]
+    one = {"externalId": "1"}
+    assert sorted(found, key=lambda each: str(each["field"])) == [
+        {"field": "email", "value": "ann@acme.test", "source": one, "alternatives": []},
+        {"field": "jobTitle", "value": "CTO", "source": None, "alternatives": [{"value": "CEO", "source": one}]},
+        {"field": "name", "value": "Anna", "source": None, "alternatives": [{"value": "Ann", "source": one}]},
+    ]
+
+
+async def test_the_id_of_a_merged_record_leads_to_the_other_one(home: Home) -> None:
+    ann = await write(home, "createContact", name="Ann", jobTitle="CEO", warmness=3)
+    bo = await write(home, "createContact", name="Bo", customFields={"a": 1})
+    deal = await write(home, "createDeal", title="Pumps", contactIds=[ann["id"]])
+    merge = """mutation ($keep: ID!, $merge: [ID!]!) {
+      mergeRecords(input: {keepId: $keep, mergeIds: $merge}) { userErrors { code } } }"""
+    await home.read(merge, keep=bo["id"], merge=[ann["id"]])
+    found = await write(home, "updateContact", contactId=ann["id"], tags=["x"])
+    assert found == {**bo, "jobTitle": "CEO", "warmness": 3, "tags": ["x"], "name": "Bo"}
+    kept = await write(home, "updateDeal", dealId=deal["id"], title="Pumps!")
+    assert kept["contacts"] == {"nodes": [{"name": "Bo"}]}
+
+
+# ---------------------------------------------------------------- archiving
+
+
+async def test_no_sync_brings_back_what_was_archived_here(pages: Pages) -> None:
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann", day=1))
+    home = pages.home
+    ann = (await home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"][0]["id"]
+    archived = await write(home, "archiveRecord", id=ann)
+    assert archived == {"id": ann, "archivedAt": archived["archivedAt"]}
+    assert archived["archivedAt"] is not None
+    await pages.store("Person", person(1, "ann@acme.test", name="Ann Lee", day=2))
+    found = await read(home, ann)
+    assert (found["name"], found["archivedAt"]) == ("Ann Lee", archived["archivedAt"])
+    assert (await home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"] == []
+    assert await write(home, "archiveRecord", id=ann) == archived, "done again, it changes nothing"
+    message = "The record is archived: it cannot be changed any more."
+    assert await refuse(home, "updateContact", contactId=ann, name="Eve") == ("contactId", "BAD_INPUT", message)
+    integration = str(GlobalId("Integration", home.integration))
+    assert await refuse(home, "archiveRecord", id=integration) == ("id", "NOT_FOUND", "There is no such record.")
+
+
+# ---------------------------------------------------------------- what is wrong
+
+NEEDED = "A contact needs a name, an e-mail address or a phone number."
+NOWHERE = str(GlobalId("Contact", UUID(int=1)))
+BAD: list[tuple[str, dict[str, Any], str, str]] = [
+    ("createContact", {"jobTitle": "CEO"}, "name", NEEDED),
+    ("createContact", {"name": " "}, "name", NEEDED),
+    ("createContact", {"name": "x" * 256}, "name", "It has 255 characters at most."),
+    ("createContact", {"name": "A", "warmness": 6}, "warmness", "It is a whole number from 0 to 5."),
+    ("createContact", {"emails": [{"value": "ann"}]}, "emails", "'ann' is no e-mail address."),
+    ("createContact", {"phones": [{"value": "none"}]}, "phones", "'none' is no phone number."),
+    ("createContact", {"name": "A", "customFields": [1]}, "customFields",
+     "It is an object: the names of the custom fields with their values, null for none."),
+    ("createContact", {"name": "A", "ownerEmail": "x@y.test"}, "ownerEmail",
+     "Nobody with the address 'x@y.test' is a user of a connected CRM."),
+    ("createContact", {"name": "A", "idempotencyKey": ""}, "idempotencyKey", "A key has 1 to 200 characters."),
+    ("createOrganization", {"name": ""}, "name", "It cannot be empty."),
+    ("createOrganization", {"name": "A", "domain": "acme"}, "domain", "'acme' is no internet domain."),
+    ("createDeal", {"title": "A", "amount": {"amount": 1, "currency": "EURO"}}, "amount",
+     "The currency is a code of three letters of ISO 4217, as in EUR."),
+    ("logActivity", {"contactIds": [], "kind": "CALL", "subject": "A"}, "contactIds", "Give 1 to 100 ids."),
+    ("logActivity", {"contactIds": [NOWHERE], "kind": "OTHER", "subject": "A"}, "kind",
+     "Give one of CALL, EMAIL, MEETING, TASK, NOTE, LINKEDIN, REFERRAL, CONFERENCE."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "given", "field", "message"), BAD)
+async def test_what_is_wrong_is_named(home: Home, name: str, given: dict[str, Any], field: str, message: str) -> None:
+    assert await refuse(home, name, **given) == (field, "BAD_INPUT", message)
+    assert (await home.read("{ changes { nodes { kind } } }"))["changes"]["nodes"] == []
+
+
+async def test_ids_of_nothing_are_not_found(home: Home) -> None:
+    gone = ("organizationId", "NOT_FOUND", "There is no such organization.")
+    nothing = str(GlobalId("Organization", UUID(int=1)))
+    assert await refuse(home, "createContact", name="A", organizationId=nothing) == gone
+    assert await refuse(home, "createContact", name="A", organizationId=NOWHERE) == gone
+    gone = ("contactId", "NOT_FOUND", "There is no such contact.")
+    assert await refuse(home, "updateContact", contactId=NOWHERE, name="A") == gone
+    assert await refuse(home, "updateContact", contactId=nothing, name="A") == gone
+
+
+async def test_a_contact_keeps_what_it_is_known_by(home: Home) -> None:
+    ann = await write(home, "createContact", name="Ann")
+    assert await refuse(home, "updateContact", contactId=ann["id"], name=None) == ("name", "BAD_INPUT", NEEDED)
+    assert await read(home, ann["id"]) == ann
+
+
+async def test_a_viewer_writes_nothing(home: Home) -> None:
+    caller = Caller(workspace_id=home.workspace, member_id=home.member, role=Role.VIEWER)
+    query = 'mutation { createContact(input: {name: "Ann"}) { contact { id } } }'
+    answer = await schema.execute(query, context_value=replace(home.context(), caller=caller))
+    assert answer.errors is not None
+    assert [error.extensions for error in answer.errors] == [{"code": "FORBIDDEN", "requiredRole": "OPERATOR"}]
+
+
+async def test_warm_leads_are_found_by_the_threshold(home: Home) -> None:
+    for name, warmth in (("Cold", 1), ("Warm", 4), ("Hot", 5), ("None", None)):
+        await write(home, "createContact", name=name, **({} if warmth is None else {"warmness": warmth}))
+    query = """{
+      warm: contacts(filter: {isWarmLead: true}, orderBy: [{field: WARMNESS, direction: DESC}]) { nodes { name } }
+      others: contacts(filter: {isWarmLead: false}, orderBy: [{field: NAME}]) { nodes { name } }
+      low: contacts(filter: {warmness: {lt: 4}}) { nodes { name } } }"""
+    names = [{"name": each} for each in ("Hot", "Warm", "Cold", "None")]
+    expected = {"warm": {"nodes": names[:2]}, "others": {"nodes": names[2:]}, "low": {"nodes": names[2:3]}}
+    assert await home.read(query) == expected
