@@ -46,7 +46,8 @@ async def push_activity(desk: Desk, push: Push) -> Outcome:
     draft = Draft(values=values, refs={name: ends for name, ends in refs.items() if ends}, owner=owner)
     made = await desk.make(push, "activity", external, draft)
     mapped = await desk.read(external, [made])
-    store = partial(desk.take_over, external, list(mapped.values()), {made: push.record_id})
+    done = push.progress["activity"]
+    store = partial(desk.take_over, external, list(mapped.values()), {made: push.record_id}, done=done)
     return Committed(external_type=external.name, external_id=made, store=store)
 
 

@@ -152,18 +152,21 @@ class Desk:
         except Conflict as error:
             if error.existing is None:
                 raise
-            made = error.existing
+            await self.note_made(push, step, external, error.existing, is_ours=False)
+            return error.existing
         except CrmError:
             await self.note(push, step, {})
             raise
         await self.note_made(push, step, external, made)
         return made
 
-    async def note_made(self, push: Push, step: str, external: ExternalType, made: str) -> None:
-        """Keeps which record of the CRM a step has made or found. Raises Taken."""
+    async def note_made(
+        self, push: Push, step: str, external: ExternalType, made: str, *, is_ours: bool = True
+    ) -> None:
+        """Keeps which record of the CRM a step has made, or found. Raises Taken."""
         if external.record_type.value == push.record_type:
             push.external_type, push.external_id = external.name, made
-        await self.note(push, step, {"type": external.name, "id": made})
+        await self.note(push, step, {"type": external.name, "id": made, "ours": is_ours})
 
     async def note(self, push: Push, step: str, done: Mapping[str, Any]) -> None:
         """Keeps how far a step has come, before anything else is done. Raises Taken."""
@@ -246,10 +249,15 @@ class Desk:
         records: Sequence[Mapped],
         places: Mapping[str, UUID],
         session: AsyncSession,
+        *,
+        done: Mapping[str, Any] | None = None,
     ) -> None:
-        """Stores records as a sync does. `places`: external id -> the record here that it is known to be."""
+        """Stores records as a sync does. `places`: external id -> the record here that it is known to be; `done`: the step
+        that has made them, so that what the CRM says of them first is what it has made of ours."""
         if records and await integrations.is_there(self.database, session, self.integration.id):
             writer = Writer(self.database, session, self.integration, Origin(ChangeCause.MEMBER))
+            for record in records if done and done.get("ours") else ():
+                writer.settler.holder.expect((self.integration.id, external.name, record.external_id))
             await writer.store_page(external, records, places)
 
 

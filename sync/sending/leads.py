@@ -67,13 +67,14 @@ async def push_lead(desk: Desk, push: Push) -> Outcome:
             draft = Draft(values=values, refs=refs, owner=owner, label=label)
             found = await desk.make(push, "person", person, draft)
         else:
-            await desk.note_made(push, "person", person, found)
+            await desk.note_made(push, "person", person, found, is_ours=False)
             if label is not None:
                 await _label(desk, person, found, label)
         mapped = await desk.read(person, [found])
     finally:
         await placing.end()
-    store = partial(desk.take_over, person, list(mapped.values()), {found: push.record_id})
+    done = push.progress["person"]
+    store = partial(desk.take_over, person, list(mapped.values()), {found: push.record_id}, done=done)
     return Committed(external_type=person.name, external_id=found, note=note, store=store)
 
 
@@ -161,10 +162,11 @@ async def _place(
                 return
             values = choose_values(lead.organization, COMPANY, external, desk.overrides)
             made = found or await desk.make(push, "organization", external, Draft(values=values, owner=owner))
+            done = push.progress.get("organization")
             reference.set_result((external.name, made))
             mapped = await desk.read(external, [made])
             async with desk.database.session(push.workspace_id) as session:
-                await desk.take_over(external, list(mapped.values()), {made: key}, session)
+                await desk.take_over(external, list(mapped.values()), {made: key}, session, done=done)
     except BaseException as error:
         if not reference.done():
             reference.set_exception(error)
