@@ -84,12 +84,8 @@ async def _nothing() -> Any:
 
 
 async def read_catalog(client: Client, external: ExternalType, region: str | None) -> Catalog:
-    """The catalog of one type, for once."""
-    catalogs = Catalogs(client, region)
-    try:
-        return await catalogs.of(external)
-    finally:
-        await catalogs.close()
+    """The catalog of one type, for once. Lists that somebody else has begun to read with this client are left alone."""
+    return await Catalogs(client, region).of(external)
 
 
 # ---------------------------------------------------------------- kept for later

@@ -65,6 +65,8 @@ class Holder:
     """Whether anything was ever written here: the settler's lock finds out."""
     to_push: list[ToPush] = field(default_factory=list)
     """What has to be sent once more, since the CRM has changed it and ours counts."""
+    leaving: Mapping[tuple[UUID, UUID], Collection[str]] = field(default_factory=dict)
+    """(integration, record) -> values that a push in hand sends anyway, once it has looked at what the CRM says."""
     fresh: set[tuple[UUID, str]] = field(default_factory=set)
     """What this transaction has written, by record and name: it agrees with a source only where it is exactly the same."""
     echoes: dict[tuple[UUID, str, str], Collection[str] | None] = field(default_factory=dict)
@@ -94,10 +96,11 @@ class Holder:
         told: tuple[Sequence[Source], Targets],
         *,
         member: UUID | None = None,
+        at: datetime | None = None,
         is_decided: bool = False,
     ) -> None:
-        """Somebody writes values of a record. `told`: its sources, and what they point at; `is_decided`: open conflicts too
-        are, with that."""
+        """Somebody writes values of a record. `told`: its sources, and what they point at; `at`: when it was, if not now;
+        `is_decided`: open conflicts too are, with that."""
         self.is_needed = True
         old = (await self.find([record])).get(record, {})
         sources, targets = told
@@ -114,7 +117,7 @@ class Holder:
                     record_type=type_.value,
                     value=value,
                     bases=bases,
-                    at=now(),
+                    at=at or now(),
                     member_id=member,
                 )
             )
@@ -213,10 +216,12 @@ class Holder:
         for case, time in zip(contested, times, strict=True):
             policy, name = policies[case.source.integration_id]
             self.names[case.source.integration_id] = name
-            is_theirs = case.was_agreed and not case.is_echo
-            case.outcome = (
-                Outcome.THEIRS if is_theirs else decide(False, case.is_echo, ConflictPolicy(policy), time > case.at)
-            )
+            if case.is_echo:  # of what was written here before
+                case.outcome = Outcome.AGAIN
+            elif case.was_agreed:
+                case.outcome = Outcome.THEIRS
+            else:
+                case.outcome = decide(False, False, ConflictPolicy(policy), time > case.at)
 
     async def _find_echoes(self, cases: Sequence[Case]) -> None:
         """What a push has sent comes back as if the CRM had changed it, perhaps once something newer was written here."""

@@ -24,6 +24,7 @@ from sync.handing import send_again
 from sync.identity import list_keys
 from sync.joining import Joiner
 from sync.journal import Origin
+from sync.relaying import Relay
 from sync.settle import Settler
 
 
@@ -240,9 +241,12 @@ class Writer:
         found = await self.settler.gather(records, page, made - set(fate.moves.values()))
         sources = {record: speaking for record, speaking in found.items() if speaking}
         targets = await self.settler.find_targets(sources)
+        relay = Relay(self.settler, self.integration, type_)
+        await relay.look([change.source for change in changes if not change.is_new], sources)
         contacts = await self.settler.settle(type_, sources, targets)
         rows = upserts.packed(self._source_row(type_, change, targets) for change in changes)
         await self.database.run(self.session, upserts.UPSERT_SOURCES, {"rows": rows})
+        await relay.pass_on(sources, targets)
         await joiner.settle_referring(referring)
         await self.settler.settle_kinds(contacts)
 

@@ -21,6 +21,7 @@ from storage.pushes import Due, Gate
 from storage.records import now
 from storage.shapes import IntegrationStatus, PushKind, PushStatus
 from storage.tables import Integration
+from storage.tasks import is_cancelled
 from sync.jobs import Jobs
 from sync.outcomes import Committed, Handler, Later, Outcome, Refused, Retry, Skipped, Unknown, judge
 
@@ -200,10 +201,15 @@ class Pusher:
             self.flying[integration.id].difference_update(push.id for push in group)
 
     async def _ask(self, integration: Integration, group: Sequence[Push]) -> Mapping[UUID, Outcome]:
+        outcome: Outcome
         try:
             return await self.send(integration, group)
         except DatabaseUnavailable:
             raise  # nothing can be said of the pushes either: the job is tried again
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            outcome = blame(error)  # of something that it has waited for
         except CrmError as error:
             outcome = judge(error)
         except StorageError as error:
@@ -302,7 +308,7 @@ class Pusher:
             await self.jobs.defer_push(session, integration)
 
 
-def blame(error: Exception) -> Retry:
+def blame(error: BaseException) -> Retry:
     """An error of ours: the log has it."""
     name = uuid4().hex[:12]
     log.error("a push failed, %s", name, exc_info=error)

@@ -19,6 +19,7 @@ from psycopg import sql
 from storage.embedded import Embedded
 from storage.errors import StorageError
 from storage.migrate import migrate
+from tests.nursery import NURSERY
 
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")  # noqa: S108 - one folder of ours in it, mode 700
@@ -36,7 +37,8 @@ LOCK = 1668443508
 
 
 def pytest_configure() -> None:
-    """In every process of the run: a test that forgets its fake must not reach a CRM."""
+    """In every process of the run: a test that forgets its fake must not reach a CRM; what it starts starts quickly."""
+    NURSERY.is_open = True
     connect = socket.socket.connect
 
     def connect_here(self: socket.socket, address: Any) -> None:

@@ -18,6 +18,7 @@ from websockets.sync.client import connect as open_socket
 from websockets.typing import Subprotocol
 
 from storage.embedded import Embedded
+from tests.nursery import NURSERY, Process
 
 ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -40,14 +41,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(
-    *command: str, env: Mapping[str, str], ready: Callable[[], bool], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def started(*command: str, env: Mapping[str, str], ready: Callable[[], bool], log: Path) -> Iterator[Process]:
     """A process that runs until the block ends, which begins once it is `ready`. What it says is in `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}, stdout=out, stderr=out
-        )
+        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
+        process = NURSERY.start(command, given, out)
     try:
         wait_until(lambda: process.poll() is not None or ready(), 60)
         if process.poll() is not None:
@@ -57,7 +55,7 @@ def started(
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Process) -> None:
     """As Ctrl-C ends it, also one that was stopped; and if that does not help, by force."""
     for number in (signal.SIGINT, signal.SIGCONT):
         process.send_signal(number)
@@ -383,7 +381,9 @@ def spell(value: Any) -> str:
         return f"[{', '.join(map(spell, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {spell(each)}' for name, each in value.items())}}}"
-    return value if isinstance(value, str) and value.isupper() and value.isalpha() else json.dumps(value)
+    return (
+        value if isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha() else json.dumps(value)
+    )
 
 
 def environment(folder: Path, database: str | None, crm: Sandbox) -> dict[str, str]:
@@ -417,9 +417,7 @@ def gateway(folder: Path, database: str | None, crm: Sandbox, *options: str, **s
 
 
 @contextlib.contextmanager
-def worker(
-    folder: Path, database: str, crm: Sandbox, name: str = "worker", **settings: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def worker(folder: Path, database: str, crm: Sandbox, name: str = "worker", **settings: str) -> Iterator[Process]:
     """A worker by itself, with these settings over the usual ones; the database knows its connections by its name."""
     command = (sys.executable, "-m", "gateway", "worker")
     env, log = {**environment(folder, database, crm), "PGAPPNAME": name, **settings}, folder / f"{name}.log"

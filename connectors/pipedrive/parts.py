@@ -30,9 +30,17 @@ def gather_parts(payload: Payload, field: str, value: Any, names: Iterable[str])
 def split_address(parts: Payload) -> dict[str, str] | None:
     """The address in our parts; one that is written in one line is its street."""
     whole, route, number = (read_text(parts.get(name)) for name in ("value", "route", "street_number"))
-    address = {"street": join_street(whole, route, number)}
-    address |= {ours: read_text(parts.get(name)) for name, ours in PLACES.items()}
-    return {name: text for name, text in address.items() if text} or None
+    places = {ours: text for name, ours in PLACES.items() if (text := read_text(parts.get(name)))}
+    street = join_street(whole, route, number) if route or says_more(whole, places.values()) else None
+    return {**({"street": street} if street else {}), **places} or None
+
+
+def says_more(whole: str | None, parts: Iterable[str]) -> bool:
+    """Whether there is anything in it but these parts: an address without a street is the line of its other parts."""
+    rest = whole or ""
+    for part in sorted(parts, key=len, reverse=True):
+        rest = rest.replace(part, "", 1)
+    return any(letter.isalnum() for letter in rest)
 
 
 def join_street(whole: str | None, route: str | None, number: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -148,7 +148,7 @@ class Desk:
             await self.note(push, step, {**push.progress[step], "doubted_at": self.client.now().isoformat()})
             if found := await self._find_made(push, step, external, draft):
                 return found
-            raise Doubtful(self._explain(external), self._lag(external)) from None
+            raise Doubtful(self._explain(external), self._lag(external, draft)) from None
         except Conflict as error:
             if error.existing is None:
                 raise
@@ -188,7 +188,7 @@ class Desk:
                     await self.note_made(push, step, external, identifier)
                     return identifier
         doubted = datetime.fromisoformat(done.get("doubted_at", done["tried_at"]))
-        left = self._lag(external) - (self.client.now() - doubted).total_seconds()
+        left = self._lag(external, draft) - (self.client.now() - doubted).total_seconds()
         if left > 0:
             raise Doubtful(self._explain(external), left)
         return None
@@ -216,11 +216,12 @@ class Desk:
             taken = await sending.find_taken(self.database, session, self.integration.id, external.name, ids, push.id)
         return None if taken else mapped.external_id
 
-    def _lag(self, external: ExternalType) -> float:
-        """Seconds after which a look that finds nothing proves something."""
+    def _lag(self, external: ExternalType, draft: Draft) -> float:
+        """Seconds after which a look that finds nothing proves something: by a key that is found at once, or by a list."""
         writes = external.writes
-        lag = writes.made.lag if writes and writes.made else 0.0
-        return self.settling + lag
+        if writes is None or any(key in writes.finds and not writes.finds[key].lag for key, _ in list_keys(draft)):
+            return self.settling
+        return self.settling + (writes.made.lag if writes.made else 0.0)
 
     def _explain(self, external: ExternalType) -> str:
         label = self.client.connector.label
@@ -251,13 +252,17 @@ class Desk:
         session: AsyncSession,
         *,
         done: Mapping[str, Any] | None = None,
+        leaving: Mapping[UUID, Collection[str]] | None = None,
     ) -> None:
         """Stores records as a sync does. `places`: external id -> the record here that it is known to be; `done`: the step
-        that has made them, so that what the CRM says of them first is what it has made of ours."""
+        that has made them, so that what the CRM says of them first is what it has made of ours; `leaving`: record -> the
+        values that the pushes in hand are about, which need not be queued once more."""
         if records and await integrations.is_there(self.database, session, self.integration.id):
             writer = Writer(self.database, session, self.integration, Origin(ChangeCause.MEMBER))
             for record in records if done and done.get("ours") else ():
                 writer.settler.holder.expect((self.integration.id, external.name, record.external_id))
+            mine = (leaving or {}).items()
+            writer.settler.holder.leaving = {(self.integration.id, record): names for record, names in mine}
             await writer.store_page(external, records, places)
 
 

@@ -1,6 +1,6 @@
 """Fields that were changed here, on their way into a CRM: what it has now is looked at first."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +22,9 @@ from sync.local import ARCHIVED, CUSTOM_FIELD, OWNED, SENT, find_unit, list_foll
 from sync.outbox import OUTWARD
 from sync.outcomes import Committed, Outcome, Refused, Retry, Skipped, judge
 from sync.sending.desk import Desk
+
+WHOLE, PARTS = "name", {"first_name", "last_name"}
+"""A CRM that has the parts alone makes them of the whole."""
 
 
 @dataclass(kw_only=True)
@@ -66,8 +69,9 @@ async def _look(desk: Desk, external: ExternalType, edits: Sequence[Edit]) -> No
     """What the CRM has now is here before anything is written over it: the policy decides about what both have changed."""
     ids = list(dict.fromkeys(edit.external_id for edit in edits))
     found = await desk.read(external, ids)
+    leaving = {edit.push.record_id: edit.push.details.get("fields", ()) for edit in edits}
     async with desk.database.session(desk.integration.workspace_id) as session:
-        await desk.take_over(external, list(found.values()), {}, session)
+        await desk.take_over(external, list(found.values()), {}, session, leaving=leaving)
     for edit in edits:
         edit.read = found.get(edit.external_id)
 
@@ -115,13 +119,13 @@ def _is_end(type_: RecordType, name: str) -> bool:
     return name in declared(BY_TYPE[type_], Relation)
 
 
-def _choose(type_: RecordType, edit: Edit, values: Mapping[str, Any], contested: Collection[str]) -> dict[str, Any]:
+def _choose(type_: RecordType, edit: Edit, values: Mapping[str, Any], contested: Set[str]) -> dict[str, Any]:
     """Those that the CRM says otherwise, and about which nobody has yet to decide. Of whom a record leads to, and belongs
     to, all."""
     record, read, found = BY_TYPE[type_], edit.read, {}
     for name, value in values.items():
         unit = find_unit(type_, name)
-        if unit.name in contested or read is None:
+        if read is None or unit.name in contested or (name == WHOLE and not contested.isdisjoint(PARTS)):
             continue
         if name.startswith(CUSTOM_FIELD):
             said = read.values["custom_fields"].get(name.removeprefix(CUSTOM_FIELD))

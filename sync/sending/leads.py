@@ -176,7 +176,7 @@ async def _place(
 async def _find_company(desk: Desk, push: Push, lead: Lead) -> str | None:
     """The organization by a key; None where it is linked, new, or being made."""
     external = desk.writes(RecordType.ORGANIZATION)
-    if lead.organization is None or lead.company is not None or external is None or "organization" in push.progress:
+    if lead.organization is None or lead.company is not None or external is None or push.progress.get("organization"):
         return None
     return await _find(desk, external, lead.organization)
 
@@ -185,7 +185,7 @@ async def _find_person(desk: Desk, push: Push, external: ExternalType, lead: Lea
     """The person by its link, by e-mail, by phone; None where a new one is made, or is being made."""
     if lead.person is not None:
         return str(lead.person["external_id"])
-    return None if "person" in push.progress else await _find(desk, external, lead.contact)
+    return None if push.progress.get("person") else await _find(desk, external, lead.contact)
 
 
 async def _find(desk: Desk, external: ExternalType, row: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from storage import owners
 from storage.database import Database
 from storage.outbound import Push
 from storage.tables import Integration
+from sync.people import People
 from sync.sending.desk import Desk
 
 
@@ -47,15 +48,19 @@ async def _find_by_cause(
 
 
 async def _find_by_email(desk: Desk, email: str, *, is_asked: bool) -> str | None:
-    """As it is stored, else as the CRM says it; nobody where that need not be."""
-    async with desk.database.session(desk.integration.workspace_id) as session:
-        user = await owners.find_by_email(desk.database, session, desk.integration.id, email)
-    if user is not None:
-        return user.external_id
-    for one in await desk.client.users():
-        if (one.email or "").casefold() == email.strip().casefold():
-            return one.external_id
+    """As it is stored, else as the CRM says it, which is stored then; nobody where that need not be."""
+    if (user := await _look_up(desk, email)) is not None:
+        return user
+    await People(desk.database, desk.client, desk.integration).keep_users()
+    if (user := await _look_up(desk, email)) is not None:
+        return user
     if is_asked:
         label = desk.client.connector.label
         raise Rejected(f"{label} has no user with the e-mail address {email}: linkCrmUser ties a member to one.")
     return None
+
+
+async def _look_up(desk: Desk, email: str) -> str | None:
+    async with desk.database.session(desk.integration.workspace_id) as session:
+        user = await owners.find_by_email(desk.database, session, desk.integration.id, email.strip())
+    return user.external_id if user else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from connectors.errors import Ambiguous
+from connectors.errors import Ambiguous, CrmError
 from connectors.once import Once
 from storage.database import Database
 from storage.outbound import Push
@@ -52,6 +52,9 @@ class Sender:
             return {first.id: Unknown(doubt.message, doubt.after)}
         except Ambiguous as error:  # of a call that can be made twice
             return {one.id: Retry(error.message) for one in group}
+        except CrmError:
+            desk.client.once = Once()  # a list that could not be read is read anew by the next try
+            raise
         finally:
             if desk.client.once is not known:  # what was known has changed
                 self.known[integration.id] = since, desk.client.once

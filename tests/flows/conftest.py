@@ -19,6 +19,10 @@ from tests.stage import HASTE, Gateway, Sandbox, gateway, sandbox, wait_until
 ALL = pytest.mark.parametrize("crm", ["pipedrive", "hubspot"])
 """A test of what holds for each CRM alike."""
 KEPT = {"workspace", "workspace_key", "alembic_version", "job_schema"}
+TASKS = ["sync", "leave", "rank", "push", "retry"]
+SHIPPED = """
+update workspace set source_priority = '{}', forgotten = 0, warm_lead_threshold = 4, pushes_per_minute = 10
+"""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ class Stage:
     def clear(self) -> None:
         """As on the first day: no integration, no run, no record."""
         with psycopg.connect(self.database, autocommit=True) as admin:
-            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name in ('sync', 'leave', 'rank')"
-            wait_until(lambda: admin.execute(busy).fetchone() is None)
-            admin.execute("delete from procrastinate_jobs where task_name in ('sync', 'leave', 'rank')")
-            admin.execute("update workspace set source_priority = '{}', forgotten = 0")
+            busy = "select 1 from procrastinate_jobs where status = 'doing' and task_name = any(%s)"
+            wait_until(lambda: admin.execute(busy, (TASKS,)).fetchone() is None)
+            admin.execute("delete from procrastinate_jobs where task_name = any(%s)", (TASKS,))
+            admin.execute(SHIPPED)
             names = {name for (name,) in admin.execute("select tablename from pg_tables where schemaname = 'public'")}
             ours = sorted(name for name in names - KEPT if not name.startswith("procrastinate_"))
             admin.execute(f"truncate {', '.join(ours)}".encode())

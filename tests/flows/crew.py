@@ -1,13 +1,13 @@
 """Workers as processes by themselves, who are told to stop, killed and halted while they carry out a run."""
 
 import os
-import subprocess
 from collections import Counter
 from contextlib import ExitStack
 
 import psycopg
 
 from tests.flows.conftest import Stage
+from tests.nursery import Process
 from tests.stage import wait_until, worker
 
 
@@ -16,17 +16,18 @@ class Workers:
 
     def __init__(self, stage: Stage, stack: ExitStack) -> None:
         self.stage, self.stack = stage, stack
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self.names: dict[int, str] = {}
         """By the number that the job engine has given each."""
 
     def start(self, name: str) -> None:
         """One more."""
-        opened = worker(self.stage.folder, self.stage.database, self.stage.crm, name)
-        self.processes[name] = self.stack.enter_context(opened)
         with psycopg.connect(self.stage.database, autocommit=True) as admin:
-            query = "select id from procrastinate_workers where not id = any(%s)"
-            (number,) = wait_until(lambda: admin.execute(query, (list(self.names),)).fetchone() or ())
+            (last,) = admin.execute("select coalesce(max(id), 0) from procrastinate_workers").fetchone() or (0,)
+            opened = worker(self.stage.folder, self.stage.database, self.stage.crm, name)
+            self.processes[name] = self.stack.enter_context(opened)
+            query = "select id from procrastinate_workers where id > %s"
+            (number,) = wait_until(lambda: admin.execute(query, (last,)).fetchone() or ())
         self.names[number] = name
 
     def find_working(self) -> str:

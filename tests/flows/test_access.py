@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from websockets.typing import Subprotocol
 from storage.embedded import Embedded
 from tests.conftest import copy_database
 from tests.flows.conftest import Stage
+from tests.nursery import NURSERY
 from tests.stage import HASTE, HTTP, ROOT, Gateway, Sandbox, environment, gateway, wait_until
 
 VIEWER = "{ viewer { role workspace { name plan } } }"
@@ -42,7 +42,7 @@ class Guarded:
         """What `crosswalk` prints."""
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self.env}
         command = [sys.executable, "-m", "gateway", *words]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=env)  # noqa: S603
+        ended = NURSERY.run(command, env)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 

@@ -1,6 +1,7 @@
 """Consent by HTTP alone: given, refused, forged, used twice, too late, for another account; and what is left of it."""
 
 import hashlib
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -200,20 +201,14 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
     state = urlsafe_b64encode(DEMO.bytes + bytes(32)).decode()
     digest = hashlib.sha256(state.encode()).digest()
     theirs, integration = uuid4(), uuid4()
+    ours = stage.connect()
     with psycopg.connect(stage.database, autocommit=True) as admin:
-        admin.execute(
-            "insert into workspace (id, name, plan, source_priority, forgotten, warm_lead_threshold, pushes_per_minute,"
-            " created_at)"
-            " values (%s, 'B', 'FREE', '{}', 0, 4, 10, now())",
-            (theirs,),
-        )
-        admin.execute(
-            "insert into integration (id, workspace_id, crm, display_name, status, credential_kind, scopes, record_types,"
-            " watermarks, rounds, excluded_fields, delete_guard_percent, mappings_version, held_by_plan, created_at,"
-            " updated_at) values (%s, %s, 'PIPEDRIVE', 'B', 'PENDING', 'OAUTH2', '{}', '{}', '{}', '{}', '{}', 10, 0, false,"
-            " now(), now())",
-            (integration, theirs),
-        )
+        for table, whose, own in (
+            ("workspace", "id", {"id": theirs, "name": "B", "handle": None}),
+            ("integration", "workspace_id", {"id": integration, "workspace_id": theirs, "status": "PENDING"}),
+        ):  # like ours, but for this
+            copied = f"select (jsonb_populate_record(one, %s::jsonb)).* from {table} one where {whose} = %s"  # noqa: S608
+            admin.execute(f"insert into {table} {copied}".encode(), (json.dumps(own, default=str), DEMO))
         admin.execute(
             "insert into oauth_state (digest, workspace_id, integration_id, expires_at)"
             " values (%s, %s, %s, now() + interval '1 hour')",
@@ -221,7 +216,7 @@ def test_a_state_of_another_workspace(stage: Stage) -> None:
         )
     assert visit(f"{stage.gateway.address}/oauth/callback?{urlencode({'code': 'c', 'state': state})}") == INVALID
     assert rows(stage, "delete from workspace where id = %s returning name", theirs) == [("B",)]
-    assert all_ids(stage.gateway) == []
+    assert all_ids(stage.gateway) == [ours]
 
 
 def test_what_is_stored_answers_nothing(stage: Stage) -> None:

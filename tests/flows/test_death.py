@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -132,20 +133,19 @@ def test_scenario_7_one_is_told_to_stop(stage: Stage, workers: Workers) -> None:
 def test_scenario_7_one_that_was_thought_dead_comes_back(stage: Stage, workers: Workers) -> None:
     """Between two pages. What it still has in its hands is not written: the run is another's by now."""
     workers.start("one")
-    integration = stage.connect()
-    stage.crm.disturb(**HASTE, latencyMs=3000)  # for as long as the other one needs to come up
-    run = stage.gateway.start(integration)
-    stage.gateway.wait(run, "RUNNING")
     workers.start("two")
-    stage.crm.disturb(**HASTE, latencyMs=1500)
+    integration = stage.connect()
+    stage.crm.disturb(**HASTE, latencyMs=1000)  # a page comes so seldom that it is surely between two
+    run = stage.gateway.start(integration)
     wait_for_more(stage, run, 0)
-    wait_until(lambda: not workers.is_writing("one"))
-    workers.signal("one", signal.SIGSTOP)
+    victim = workers.find_working()
+    wait_until(lambda: not workers.is_writing(victim))
+    workers.signal(victim, signal.SIGSTOP)
     stage.crm.disturb(**HASTE, latencyMs=150)
     died, met = time.monotonic(), count_met(stage, run)
     wait_for_more(stage, run, met)
     assert time.monotonic() - died < TAKEN_OVER
-    workers.signal("one", signal.SIGCONT)
+    workers.signal(victim, signal.SIGCONT)
     check_all_is_done_once(stage, run)
 
 
@@ -179,3 +179,21 @@ def test_scenario_7_a_gateway_with_its_own_database_goes_on_at_its_next_start(sh
             opened.follow(run, lambda _: count_met(again, run) > met or count_met(again, run) == len(crm.ids()))
             assert time.monotonic() - ready < 3
             check_all_is_done_once(again, run)
+
+
+def test_a_merge_whose_process_is_killed_is_as_if_nobody_had_asked(stage: Stage) -> None:
+    """In the middle of its transaction, with all written but the journal."""
+    names = ("Ann Lee", "Ann B. Lee")
+    made = [stage.gateway.do("createContact", "contact { id }", name=name)["contact"]["id"] for name in names]
+    asked = {"keepId": made[0], "mergeIds": made[1:]}
+    there = "{ contacts(archived: INCLUDE) { nodes { id name archivedAt } } changes(first: 9) { nodes { kind } } }"
+    before = stage.gateway.ask(there)
+    opening = gateway(stage.folder, stage.database, stage.crm, "--no-worker", PGAPPNAME="merger")
+    with opening as opened, stage.barred("change_event"), ThreadPoolExecutor() as pool:
+        answer = pool.submit(opened.do, "mergeRecords", "", **asked)
+        assert stage.find_halted("change_event") == "merger"
+        os.kill(opened.pid, signal.SIGKILL)
+        assert answer.exception() is not None
+    assert stage.gateway.ask(there) == before
+    assert stage.gateway.do("mergeRecords", "", **asked)["userErrors"] == []
+    assert stage.gateway.ask("{ contacts { nodes { id } } }")["contacts"]["nodes"] == [{"id": made[0]}]

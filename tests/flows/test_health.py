@@ -93,7 +93,7 @@ def test_a_crm_that_does_not_answer_is_waited_for_8_seconds(stage: Stage) -> Non
     stage.crm.disturb(**HASTE, latencyMs=12_000)
     begun = time.monotonic()
     shown = check(stage, integration)
-    assert 8 <= time.monotonic() - begun < 10
+    assert 8 <= time.monotonic() - begun < 12  # and not until there is an answer
     bad(shown, "Pipedrive has not answered for 8 seconds.")
     assert shown["status"] == "ACTIVE"
 

@@ -103,7 +103,7 @@ class Onlooker:
         ended = threading.Event()
 
         def look() -> None:
-            while not ended.wait(0.02):
+            while not ended.wait(0.05):
                 for each in Path("/proc").glob("[0-9]*/cmdline"):
                     with suppress(OSError):
                         self.seen.add(each.read_bytes())

@@ -144,8 +144,8 @@ def test_what_a_saved_filter_leaves_out_is_archived_all_the_same_once_it_is_dele
 
 
 def test_a_selective_run_slips_in_between_the_pages_of_a_full_one(stage: Stage, integration: str) -> None:
-    stage.crm.fill(2_000)
-    stage.crm.disturb(**HASTE, latencyMs=150)
+    stage.crm.fill(1_000)
+    stage.crm.disturb(**HASTE, latencyMs=250)
     full = stage.gateway.start(integration)
     stage.gateway.wait(full, "RUNNING")
     run = stage.gateway.sync(integration, kind="SELECTIVE", records=[{"externalType": "Note", "externalId": "1"}])

@@ -3,7 +3,6 @@
 import difflib
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from storage.embedded import Embedded
 from tests.conftest import copy_database
 from tests.flows.conftest import Stage
+from tests.nursery import NURSERY
 from tests.stage import ROOT, Gateway, gateway
 
 FOLDER = Path(__file__).parent / "third"
@@ -125,7 +125,8 @@ def print_schema(*path: Path) -> list[str]:
     """The lines of `crosswalk schema` with these folders on the path."""
     command = [sys.executable, "-m", "gateway", "schema"]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path)))}
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 # ours
+    ended = NURSERY.run(command, env)
+    assert ended.returncode == 0, ended.stderr
     return ended.stdout.splitlines()
 
 

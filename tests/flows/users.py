@@ -55,6 +55,14 @@ class User(ABC):
         """The name of a new field of persons, for numbers."""
 
     @abstractmethod
+    def drop_field(self, name: str) -> None:
+        """Deletes a field of persons."""
+
+    @abstractmethod
+    def merge_people(self, primary: str, other: str) -> None:
+        """Makes two persons one."""
+
+    @abstractmethod
     def rename_field(self, name: str, label: str) -> None:
         """Of persons."""
 
@@ -99,6 +107,14 @@ class Pipedrive(User):
         """Its code."""
         field = {"field_name": label, "field_type": "double"}
         return str(self.crm.call("POST", "/api/v2/personFields", field)["data"]["field_code"])
+
+    def drop_field(self, name: str) -> None:
+        """By its code."""
+        self.crm.call("DELETE", f"/api/v2/personFields/{name}")
+
+    def merge_people(self, primary: str, other: str) -> None:
+        """The primary's id stays."""
+        self.crm.call("PUT", f"/api/v1/persons/{other}/merge", {"merge_with_id": int(primary)})
 
     def rename_field(self, name: str, label: str) -> None:
         """By its code."""
@@ -177,6 +193,14 @@ class Hubspot(User):
         field = {"name": name, "label": label, "type": "number", "fieldType": "number"}
         self.crm.call("POST", "/crm/properties/2026-09/contacts", {**field, "groupName": "contactinformation"})
         return name
+
+    def drop_field(self, name: str) -> None:
+        """By its name."""
+        self.crm.call("DELETE", f"/crm/properties/2026-09/contacts/{name}")
+
+    def merge_people(self, primary: str, other: str) -> None:
+        """Whatever id they have then."""
+        self.merge("contacts", primary, other)
 
     def rename_field(self, name: str, label: str) -> None:
         """Its label."""

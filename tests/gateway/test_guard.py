@@ -53,7 +53,7 @@ class Line:
 
 @asynccontextmanager
 async def dial(port: int) -> AsyncIterator[Line]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             yield Line(reader, writer)

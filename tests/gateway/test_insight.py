@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from storage.listing import GlobalId
 from tests.conftest import copy_database
 from tests.gateway.collector import Collector, Span, collecting
 from tests.gateway.scrape import Values, parse, requests
+from tests.nursery import Process
 from tests.stage import HASTE, HTTP, Gateway, environment, free_port, gateway, sandbox, started, wait_until
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -97,7 +97,7 @@ def work(found: Insight, folder: Path, settings: Mapping[str, str], serving: Gat
     address = f"http://127.0.0.1:{free_port()}"
     command = (sys.executable, "-m", "gateway", "worker", "--metrics-port", address.rpartition(":")[2])
     log = folder / "worker.log"
-    worker: subprocess.Popen[bytes]
+    worker: Process
     with started(*command, env=settings, ready=lambda: b"waits for jobs" in log.read_bytes(), log=log) as worker:
         assert serving.wait(found.run)["status"] == "SUCCEEDED"
 

@@ -16,6 +16,7 @@ import pytest
 
 from storage.tools import VERSION
 from tests.house.sources import ROOT
+from tests.nursery import NURSERY
 from tests.stage import free_port
 
 SECONDS = 60
@@ -29,15 +30,7 @@ def environment(folder: Path, **more: object) -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gateway", *arguments]
-    return subprocess.run(  # noqa: S603 # ours
-        command,
-        cwd=folder,
-        env=environment(folder, **more),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return NURSERY.run(command, environment(folder, **more), cwd=folder, seconds=SECONDS)
 
 
 def refused(ended: subprocess.CompletedProcess[str]) -> str:

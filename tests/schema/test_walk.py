@@ -196,6 +196,10 @@ async def snapshot(home: Home) -> dict[str, str]:
     return found
 
 
+async def ask(context: Context, operation: Operation) -> ExecutionResult:
+    return await schema.execute(operation.query, variable_values=operation.variables, context_value=context)
+
+
 def show(answer: ExecutionResult) -> str:
     """All of an answer, as it leaves the gateway."""
     return json.dumps([answer.data, [error.formatted for error in answer.errors or ()]], default=str)
@@ -211,8 +215,9 @@ def find_codes(answer: ExecutionResult) -> set[str]:
 def leaks(answer: ExecutionResult, operation: Operation, ids: dict[str, GlobalId]) -> bool:
     """Something of theirs is in it that was not in the question."""
     told = [MARK, MARK.lower(), *map(str, ids.values()), *(str(each.key) for each in ids.values())]
-    return any(each in show(answer) and each not in operation.text for each in told) or any(
-        str(each) in json.dumps(answer.data, default=str) for each in ids.values()
+    shown, data = show(answer), json.dumps(answer.data, default=str)
+    return any(each in shown and each not in operation.text for each in told) or any(
+        str(each) in data for each in ids.values()
     )
 
 
@@ -222,7 +227,7 @@ async def test_the_walk_finds_what_is_there(
     """Else nothing would be proved by what the others do not see."""
     seen = set[str]()
     for operation in (each for each in walk.operations("query") if each.name not in seen):
-        answer = await theirs.ask(operation.text)
+        answer = await ask(theirs.context(), operation)
         assert "INTERNAL" not in find_codes(answer), (operation.text, answer.errors)
         if leaks(answer, operation, ids):
             seen.add(operation.name)
@@ -236,7 +241,7 @@ async def test_another_workspace_reads_nothing(
 ) -> None:
     before, own = await snapshot(theirs), set()
     for operation in walk.operations("query"):
-        answer = await mine.ask(operation.text)
+        answer = await ask(mine.context(), operation)
         assert not leaks(answer, operation, ids), (operation.text, show(answer))
         assert find_codes(answer) <= {"BAD_INPUT", "CRM_REAUTHORIZE"}, (operation.text, answer.errors)
         if OWN in show(answer):
@@ -250,7 +255,7 @@ async def test_another_workspace_changes_nothing(
 ) -> None:
     before = await snapshot(theirs)
     for operation in walk.operations("mutation"):
-        answer = await mine.ask(operation.text)
+        answer = await ask(mine.context(), operation)
         assert not leaks(answer, operation, ids), (operation.text, show(answer))
         if "Id:" in operation.text:  # of theirs, all of them
             assert find_codes(answer) <= {"NOT_FOUND", "BAD_INPUT"}, (operation.text, show(answer))
@@ -265,7 +270,7 @@ async def test_a_viewer_changes_nothing(
     context = Context(theirs.database, viewer, theirs.services)
     before = await snapshot(theirs)
     for operation in walk.operations("mutation"):
-        answer = await schema.execute(operation.text, context_value=context)
+        answer = await ask(context, operation)
         assert (answer.data, find_codes(answer)) == (None, {"FORBIDDEN"}), operation.text
     assert await snapshot(theirs) == before
     assert refusing.calls.call_count == 0
@@ -277,7 +282,7 @@ async def test_a_viewer_reads_all_but_what_is_the_admins(
     viewer = Caller(workspace_id=theirs.workspace, member_id=theirs.member, role=Role.VIEWER)
     context, forbidden = Context(theirs.database, viewer, theirs.services), set()
     for operation in {each.name: each for each in [*walk.operations("query")][::-1]}.values():  # the first of each
-        answer = await schema.execute(operation.text, context_value=context)
+        answer = await ask(context, operation)
         assert f"key {MARK}" not in show(answer)
         for error in answer.errors or ():
             if (error.extensions or {})["code"] == "FORBIDDEN":
@@ -287,7 +292,9 @@ async def test_a_viewer_reads_all_but_what_is_the_admins(
 
 async def test_another_workspace_watches_nothing(mine: Home, ids: dict[str, GlobalId], walk: Walk) -> None:
     for operation in walk.operations("subscription"):
-        stream = await schema.subscribe(operation.text, context_value=mine.context())
+        stream = await schema.subscribe(
+            operation.query, variable_values=operation.variables, context_value=mine.context()
+        )
         assert isinstance(stream, AsyncIterator)
         if operation.name == "notifications":  # begins with the next one
             with pytest.raises(TimeoutError):
@@ -310,7 +317,8 @@ async def test_nobody_reaches_anything(walk: Walk, worker_url: str, tmp_path: Pa
             firsts = {each.name: each for root in ("query", "mutation") for each in walk.operations(root)}
             for operation in [*firsts.values(), *walk.operations("subscription")]:
                 for accept in ("application/json", "text/event-stream"):
-                    answer = await client.post("/graphql", json={"query": operation.text}, headers={"accept": accept})
+                    body = {"query": operation.query, "variables": operation.variables}
+                    answer = await client.post("/graphql", json=body, headers={"accept": accept})
                     assert answer.status_code == 401
                     [error] = answer.json()["errors"]
                     assert error["extensions"] == {"code": "UNAUTHENTICATED"}

@@ -18,20 +18,23 @@ from graphql import (
     get_named_type,
     is_leaf_type,
     is_required_argument,
+    parse_value,
+    value_from_ast_untyped,
 )
 
 DEPTH = 3
 """Objects within objects that are looked into."""
 
-RECORDS = ("Contact", "Organization", "Deal", "Activity")
-
 
 @dataclass(frozen=True)
 class Operation:
-    """A text, and the field of its root that it asks for."""
+    """The field of its root that it asks for; all is in `text`, for people; `query` with `variables` is the same, and as it
+    is alike for all values of an argument, it is read once."""
 
     name: str
     text: str
+    query: str
+    variables: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,33 +49,35 @@ class Walk:
         type_ = getattr(self.schema, f"{root}_type")
         for name, field in type_.fields.items():
             for arguments, depth in self.fill(field):
+                kinds = {f"${each}": str(field.args[each].type) for each in arguments}
+                names = {each: f"${each}" for each in arguments}
+                values = {each: value_from_ast_untyped(parse_value(value)) for each, value in arguments.items()}
                 for fields in self.shapes(field, depth, about(arguments)):
-                    yield Operation(name, f"{root} {{ {name}{spell(arguments, '()')}{fields} }}")
+                    text = f"{root} {{ {name}{spell(arguments, '()')}{fields} }}"
+                    query = f"{root}{spell(kinds, '()')} {{ {name}{spell(names, '()')}{fields} }}"
+                    yield Operation(name, text, query, values)
 
     def shapes(self, field: GraphQLField, depth: int, about: str | None) -> list[str]:
         """What is asked of a field of a root: one selection, or of an interface one for each kind of it. Where the id is of
         something else, `about`, not so deep: there is nothing."""
         named = get_named_type(field.type)
         if not isinstance(named, GraphQLInterfaceType):
-            is_other = (
-                about is not None
-                and isinstance(named, GraphQLObjectType)
-                and about in RECORDS
-                and named.name in RECORDS
-            )
-            return [self.select(field.type, 1 if is_other and about != named.name else depth)]
+            is_other = about is not None and is_node(named) and about != named.name
+            return [self.select(field.type, 1 if is_other else depth)]
         kinds = self.schema.get_possible_types(named)
         depths = {kind.name: depth - 1 if about in (None, kind.name) else 0 for kind in kinds}
         return [f" {{ __typename id ... on {kind.name}{self.select(kind, depths[kind.name])} }}" for kind in kinds]
 
     def fill(self, field: GraphQLField) -> Iterator[tuple[dict[str, str], int]]:
         """Arguments, and how deep to look: the required ones alone with each of their values; then each other one beside
-        them, where only what comes first differs."""
+        them, where only what comes first differs. Of a mutation's inputs, one shows all that it answers with."""
         required = {name: self.tries(name, arg.type) for name, arg in field.args.items() if is_required_argument(arg)}
         usual = {name: tries[0] for name, tries in required.items()}
         few = {"first": "2"} if "first" in field.args else {}
+        is_known = False
         for combined in product(*required.values()):
-            yield {**few, **dict(zip(required, combined, strict=True))}, DEPTH
+            yield {**few, **dict(zip(required, combined, strict=True))}, 1 if is_known else DEPTH
+            is_known = "input" in required
         for name, argument in field.args.items():
             if name not in required:
                 for value in self.tries(name, argument.type):
@@ -129,6 +134,11 @@ class Walk:
         if "first" in field.args:
             given["first"] = "2"
         return spell(given, "()")
+
+
+def is_node(type_: Any) -> bool:
+    """Whether there is one of it by an id."""
+    return isinstance(type_, GraphQLObjectType) and "Node" in {each.name for each in type_.interfaces}
 
 
 def about(arguments: Mapping[str, str]) -> str | None:

@@ -17,7 +17,7 @@ def crm() -> str:
 
 
 @pytest.mark.parametrize("way", ["at once", "one after the other"])
-def test_25_000_changes_since_the_last_run(stage: Stage, way: str) -> None:
+def test_scenarios_2_and_3_25_000_changes_since_the_last_run(stage: Stage, way: str) -> None:
     integration = stage.connect()
     stage.gateway.sync(integration, ["CONTACT"])
     stage.crm.fill(PERSONS)
@@ -33,3 +33,7 @@ def test_25_000_changes_since_the_last_run(stage: Stage, way: str) -> None:
     run = stage.gateway.sync(integration, ["CONTACT"], kind="DELTA", seconds=300)
     assert (run["status"], run["recordsCreated"]) == ("SUCCEEDED", PERSONS)
     assert Counter(stage.gateway.sources()) == Counter(everybody)
+    requests = stage.crm.requests()
+    assert {"400", "429"}.isdisjoint(requests["byStatus"])
+    listed = [call["query"] for call in requests["recent"] if call["path"].endswith("/contacts")]
+    assert not [query for query in listed if "archived=false" in query]  # it was no list that brought them

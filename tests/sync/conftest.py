@@ -97,10 +97,10 @@ class Office:
             await Joiner(settler, TYPES[kind].record_type).merge(records[keep], {records[one] for one in others})
 
 
-async def open_office(database: Database) -> Office:
-    """A new one."""
+async def open_accounts(database: Database) -> tuple[Integration, Integration]:
+    """A new workspace's two."""
     workspace = uuid4()
-    accounts = tuple(
+    first, second = (
         Integration(
             id=uuid4(),
             workspace_id=workspace,
@@ -115,8 +115,13 @@ async def open_office(database: Database) -> Office:
     async with database.session(workspace) as session:
         session.add(Workspace(id=workspace, name="Acme"))
         await session.flush()
-        session.add_all(accounts)
-    return Office(database, (accounts[0], accounts[1]))
+        session.add_all((first, second))
+    return first, second
+
+
+async def open_office(database: Database) -> Office:
+    """A new one."""
+    return Office(database, await open_accounts(database))
 
 
 @pytest.fixture

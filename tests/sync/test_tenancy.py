@@ -14,11 +14,12 @@ from connectors.registry import CONNECTORS
 from storage import upserts
 from storage.database import Database
 from storage.embedded import Embedded
-from storage.tables import Integration, SyncRun, Workspace
+from storage.tables import Integration, SyncRun
 from sync.jobs import Jobs
 from sync.pages import Writer
 from tests.conftest import copy_database
 from tests.storage.scoping import read_all, switch_off
+from tests.sync.conftest import open_accounts
 
 TYPES = {external.name: external for external in CONNECTORS["PIPEDRIVE"].types}
 PERSON, ORGANIZATION, DEAL, ACTIVITY = (TYPES[name] for name in ("Person", "Organization", "Deal", "Activity"))
@@ -76,24 +77,7 @@ async def pair(server: Embedded, template: str) -> AsyncIterator[tuple[Tenant, T
 
 async def move_in(database: Database) -> Tenant:
     """A workspace that holds the same two accounts as everybody here."""
-    workspace = uuid4()
-    integrations = tuple(
-        Integration(
-            id=uuid4(),
-            workspace_id=workspace,
-            crm="PIPEDRIVE",
-            display_name="Acme's",
-            status="ACTIVE",
-            credential_kind="API_TOKEN",
-            account_id=account,
-        )
-        for account in ("4711", "4712")
-    )
-    async with database.session(workspace) as session:
-        session.add(Workspace(id=workspace, name="Acme"))
-        await session.flush()
-        session.add_all(integrations)
-    return Tenant(database, (integrations[0], integrations[1]))
+    return Tenant(database, await open_accounts(database))
 
 
 def person(id: int, *emails: str, **values: Any) -> dict[str, Any]:

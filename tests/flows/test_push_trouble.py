@@ -1,0 +1,231 @@
+"""Pushes in trouble: answers that never come, a CRM that is down, a consent that is over, records that are not taken."""
+
+import pytest
+
+from tests.flows.conftest import ALL, Stage
+from tests.flows.outward import OUT, SETTLED, Desk, read_books
+from tests.flows.person import consent, look
+from tests.stage import HASTE, wait_until
+
+LAG = 3
+"""Seconds until a search knows of what was written."""
+
+
+def add_lead(desk: Desk, name: str = "Wanda Warm") -> tuple[str, str]:
+    """The ids of a contact of an organization that nobody has, and of an activity of hers."""
+    organization = desk.add_organization(f"{name} Ltd")
+    email = f"{name.lower().replace(' ', '.')}@private.example"
+    contact = desk.add_contact(name, emails=[{"value": email}], organizationId=organization)
+    return contact, desk.log(contact, "CALL", f"Called {name}")
+
+
+def check_once(stage: Stage, *names: str) -> None:
+    """Each is there once, in an organization that is there once, with an activity that is there once."""
+    books = read_books(stage)
+    companies = {one["name"]: one["id"] for one in books.companies()}
+    assert sorted(one["name"] for one in books.companies()) == sorted(f"{name} Ltd" for name in names)
+    people = books.people()
+    found = sorted((one["name"], one["organization"]) for one in people)
+    assert found == sorted((name, companies[f"{name} Ltd"]) for name in names)
+    called = sorted((title, whose) for _, title, whose in books.done())
+    assert called == sorted((f"Called {one['name']}", one["id"]) for one in people)
+
+
+# ---------------------------------------------------------------- 26
+
+
+@ALL
+def test_scenario_26_creates_that_are_not_answered(stage: Stage) -> None:
+    """Of organization, person and activity: each is looked for and found."""
+    desk = Desk.open(stage, **OUT)
+    stage.crm.disturb(**HASTE, timeoutAfterCommit=3)
+    contact, _ = add_lead(desk)
+    desk.warm(contact)
+    done = desk.settle(2)
+    assert [(one["status"], one["attempts"]) for one in done] == [("COMMITTED", 1)] * 2
+    check_once(stage, "Wanda Warm")
+
+
+@pytest.mark.parametrize("crm", ["hubspot"])
+def test_scenario_26_a_search_that_lags_proves_nothing(stage: Stage) -> None:
+    """However often it is tried again meanwhile, nothing is made twice."""
+    desk = Desk.open(stage, **OUT)
+    stage.crm.disturb(**HASTE, timeoutAfterCommit=3, searchLagSeconds=LAG)
+    contact, activity = add_lead(desk)
+    desk.warm(contact)
+    for record in (contact, activity):
+        tries = retry_until_there(desk, record)
+        assert tries > 3
+    check_once(stage, "Wanda Warm")
+
+
+def retry_until_there(desk: Desk, record: str) -> int:
+    """How often somebody had to ask."""
+    asked = 0
+
+    def look() -> bool:
+        nonlocal asked
+        found = [one for one in desk.pushes(record) if one["status"] in SETTLED]
+        if not found:
+            return False
+        if found[0]["status"] == "COMMITTED":
+            return True
+        assert found[0]["status"] == "UNKNOWN"
+        desk.do("retryPushes", "", pushIds=[found[0]["id"]])
+        asked += 1
+        return False
+
+    wait_until(look, 30, 0.2)
+    return asked
+
+
+@ALL
+def test_scenario_26_nobody_can_be_asked_whether_it_was_made(stage: Stage) -> None:
+    """The CRM breaks off, and then answers nothing for a while: the next try looks first."""
+    desk = Desk.open(stage, **OUT)
+    stage.crm.disturb(**HASTE, cutEvery=3)
+    names = [f"{name} Warm" for name in ("Ada", "Bea", "Cora")]
+    contacts = [add_lead(desk, name)[0] for name in names]
+    for contact in contacts:
+        desk.warm(contact)
+    wait_until(lambda: len(read_books(stage).crm.ids()) > 2, 30, 0.1)
+    stage.crm.disturb(**HASTE)
+    finish(desk, 6)
+    check_once(stage, *names)
+
+
+def finish(desk: Desk, count: int, seconds: float = 40) -> None:
+    """Has everything tried again until it is there."""
+
+    def look() -> bool:
+        found = desk.pushes()
+        assert all(one["status"] in ("PENDING", "SENDING", *SETTLED) for one in found)
+        if len(found) == count and all(one["status"] == "COMMITTED" for one in found):
+            return True
+        desk.do("retryPushes", "", integrationId=desk.integration)
+        return False
+
+    try:
+        wait_until(look, seconds, 0.5)
+    except TimeoutError:
+        raise AssertionError(desk.pushes()) from None
+
+
+# ---------------------------------------------------------------- 27
+
+
+@ALL
+def test_scenario_27_the_crm_is_down_while_contacts_become_warm(stage: Stage) -> None:
+    desk = Desk.open(stage, **OUT)
+    stage.crm.disturb(**HASTE, status=503)
+    names = [f"Number {place}" for place in ("One", "Two", "Three", "Four", "Five")]
+    contacts = [add_lead(desk, name)[0] for name in names]
+    for contact in contacts:
+        desk.warm(contact)
+    wait_until(lambda: sum(one["attempts"] for one in desk.pushes()) >= 1, 30, 0.1)
+    assert desk.show(contacts[0], "isWarmLead sources { id }") == {"isWarmLead": True, "sources": []}
+    assert {one["status"] for one in desk.pushes()} <= {"PENDING", "SENDING"}
+    stage.crm.disturb(**HASTE)
+    desk.do("retryPushes", "", integrationId=desk.integration)
+    done = desk.settle(10)
+    assert {one["status"] for one in done} == {"COMMITTED"}
+    check_once(stage, *names)
+
+
+# ---------------------------------------------------------------- 19
+
+
+@ALL
+def test_scenario_19_what_waits_for_a_consent_is_told_once_and_sent_after_it(stage: Stage) -> None:
+    name = stage.crm.name.upper()
+    desk = Desk(stage.gateway, consent(stage.gateway, crm=name))
+    desk.set(**OUT)
+    stage.crm.disturb(**HASTE, refuseRefresh=True, expireTokensAfter=0)
+    first, _ = add_lead(desk, "First Warm")
+    second, _ = add_lead(desk, "Second Warm")
+    desk.warm(first)
+    wait_until(lambda: look(stage.gateway, desk.integration)["status"] == "ERROR")
+    desk.warm(second)
+    assert desk.push(second)["outcome"] == "QUEUED"
+    waits = [(one["status"], one["attempts"]) for one in desk.pushes()]
+    assert (waits, len(desk.notices("CONSENT_NEEDED"))) == ([("PENDING", 0)] * 2, 1)
+    stage.crm.disturb(**HASTE)
+    assert consent(stage.gateway, crm=name, integrationId=desk.integration) == desk.integration
+    assert {one["status"] for one in desk.settle(4)} == {"COMMITTED"}
+    assert len(desk.notices("CONSENT_NEEDED")) == 1
+    check_once(stage, "First Warm", "Second Warm")
+
+
+# ---------------------------------------------------------------- what is not taken
+
+
+@ALL
+def test_what_the_crm_does_not_take_is_told_and_in_nobodys_way(stage: Stage, crm: str) -> None:
+    """Persons that are gone, a field that is gone, one that nobody can write, an owner whom nobody knows."""
+    names = ("Gone", "Merged", "Primary", "Stays")
+    keys = [stage.user.add_person(name, f"{name.lower()}@private.example") for name in names]
+    field = stage.user.add_field("Shoesize")
+    stage.user.write(keys[3], field, 43)
+    desk = Desk.open(stage, is_read=True, direction="BIDIRECTIONAL")
+    gone, merged, _, stays = [desk.find(stage.user.person, key) for key in keys]
+    mapping = {
+        "externalType": stage.user.person,
+        "crmField": READ_ONLY[crm],
+        "localField": "jobTitle",
+        "direction": "OUTBOUND",
+    }
+    (refused,) = desk.gateway.ask(MAP, i=desk.integration, m=[mapping])["updateFieldMappings"]["userErrors"]
+    assert refused["message"] == f"{LABELS[crm]} lets nobody write {READ_ONLY[crm]}: give the direction INBOUND."
+
+    stage.user.delete(stage.user.person, keys[0])
+    stage.user.merge_people(keys[2], keys[1])
+    stage.user.drop_field(field)
+    desk.do("updateContact", "", contactId=stays, customFields={"Shoesize": 44})
+    desk.settle(1)
+    for contact in (gone, merged, stays):
+        desk.do("updateContact", "", contactId=contact, name="Another Name")
+
+    missing, renamed = desk.settle(2, stays)
+    assert (missing["status"], missing["attempts"], missing["lastError"]) == ("FAILED", 1, WORDS[crm])
+    assert (renamed["status"], renamed["lastError"]) == ("COMMITTED", None)
+    wait_until(lambda: len([one for one in desk.pushes() if one["status"] == "FAILED"]) > 2, 5, 0.1)
+    wanted = {f"{LABELS[crm]} no longer has {PERSONS[crm]} {key}." for key in keys[:2]}
+    assert {one["lastError"] for one in desk.pushes() if one["status"] == "FAILED"} == {WORDS[crm], *wanted}
+    assert "Another Name" in [one["name"] for one in read_books(stage).people() if one["id"] == keys[3]]
+
+
+MAP = """
+mutation($i: ID!, $m: [FieldMappingInput!]!) {
+  updateFieldMappings(input: {integrationId: $i, mappings: $m}) { userErrors { code message } }
+}
+"""
+READ_ONLY = {"pipedrive": "picture_id", "hubspot": "hs_email_domain"}
+"""A field of persons that the CRM writes itself."""
+WORDS = {
+    "pipedrive": "Pipedrive refuses the request (HTTP 400, ERR_SCHEMA_VALIDATION_FAILED): Shoesize: Validation failed:"
+    " Shoesize: is no custom field.",
+    "hubspot": 'HubSpot refuses the request (HTTP 400, VALIDATION_ERROR): Shoesize: Property "Shoesize" does not exist.',
+}
+PERSONS = {"pipedrive": "Person", "hubspot": "Contact"}
+LABELS = {"pipedrive": "Pipedrive", "hubspot": "HubSpot"}
+
+
+@ALL
+def test_a_warm_lead_that_nobody_can_name_or_own(stage: Stage, crm: str) -> None:
+    """What it lacks is told; a number is enough."""
+    desk = Desk.open(stage, allowNewPicklistValues=True)
+    nameless = desk.gateway.do("createContact", "contact { id }", warmness=5)["userErrors"]
+    assert [error["message"] for error in nameless] == ["A contact needs a name, an e-mail address or a phone number."]
+    number = {"phones": [{"value": "+420602123456"}]}
+    lead = str(desk.do("createContact", "contact { id }", warmness=5, **number)["contact"]["id"])
+    told = desk.push(lead, ownerEmail="nobody@private.example")
+    unknown = (
+        f"{LABELS[crm]} has no user with the e-mail address nobody@private.example: linkCrmUser ties a member to one."
+    )
+    assert (told["outcome"], told["push"]["status"], told["push"]["lastError"]) == ("NOT_COMMITTED", "FAILED", unknown)
+    assert desk.push(lead)["outcome"] == "COMMITTED"
+    assert [one["labels"] for one in read_books(stage).people()] == [["Warm Lead"]]
+    asked = {"contactId": lead, "integrationId": desk.integration, "ownerEmail": "nobody@private.example"}
+    desk.gateway.sync(desk.integration)
+    told = desk.gateway.do("pushWarmLead", "outcome", **asked)
+    assert [error["code"] for error in told["userErrors"]] == ["NOT_FOUND"], "now its users are known"
