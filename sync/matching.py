@@ -16,9 +16,10 @@ from sync.identity import HANDFUL, NOWHERE, Carrier, Groups, Key, Member, Word, 
 Keys = Mapping[UUID, Collection[Key]]
 """Of each source all that it has ever been known by."""
 
-Page = tuple[Sequence[tuple[set[UUID], set[UUID]]], Mapping[UUID, Member], Mapping[Key, Sequence[Carrier]]]
-"""What belongs together at first sight, as (records, new sources); the new sources; and who on the page has a key."""
-NOTHING: Page = ((), {}, {})
+Page = tuple[Sequence[tuple[set[UUID], set[UUID]]], Mapping[UUID, Source], Keys, Mapping[Key, Sequence[Carrier]]]
+"""What belongs together at first sight, as (records, new sources); the new sources, and all their keys;
+and who on the page has a key."""
+NOTHING: Page = ((), {}, {}, {})
 
 
 @dataclass
@@ -82,8 +83,7 @@ class Matcher:
         hard |= await matching.find_held_apart(self.database, self.session, known)
         fate, made = Fate(), set[UUID]()
         if hard:
-            newcomers = {one: _as_member(source, keys[one]) for one, source in new.items()}
-            hard = await self._divide(hard, (united, newcomers, page), fate, made)
+            hard = await self._divide(hard, (united, new, keys, page), fate, made)
         for records, sources in united:
             if hard.isdisjoint(records):
                 keeper = min(records, default=None) or _make(made)
@@ -126,7 +126,7 @@ class Matcher:
         self, records: Collection[UUID], page: Page
     ) -> tuple[dict[UUID, Member], dict[Key, Collection[UUID]], set[UUID]]:
         """All members of these records, of those that share a key with them, and so on; whom each key joins; the records."""
-        united, newcomers, carriers = page
+        united, fresh, keys_of, carriers = page
         about = set(records)
         while True:
             new = set[UUID]()
@@ -134,7 +134,7 @@ class Matcher:
                 if about & olds:
                     about |= olds
                     new |= sources
-            members = await self._read_members(about) | {one: newcomers[one] for one in new}
+            members = await self._read_members(about) | {one: _as_member(fresh[one], keys_of[one]) for one in new}
             keys = {key for member in members.values() for key in member.keys}
             keys |= {key for key, each in carriers.items() if any(one.source in members for one in each)}
             stored = await self._find_carriers(keys)

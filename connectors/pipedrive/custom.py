@@ -24,7 +24,9 @@ def custom_fields(external: str, payload: Payload, catalog: Catalog) -> dict[str
     known = names_of(catalog).custom.get(external, {})
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if (custom := known.get(key)) is not None and (shown := read_value(custom, key, value, values)) is not None:
+        if value is None or (custom := known.get(key)) is None:  # nearly all
+            continue
+        if (shown := read_value(custom, key, value, values)) is not None:
             found[custom.name] = shown
     return found
 
