@@ -8,6 +8,8 @@ from tests.stage import Gateway, Sandbox
 
 LATENCY = 200
 """Milliseconds of each of the CRM's answers."""
+PLENTY = {"BURST": 1000, "SEARCH": 1000, "DAY": 10_000_000}
+"""One after the other, they would be held back by the limits."""
 LEADS = 40
 MOST = {"pushesPerMinute": 6_000}
 
@@ -16,16 +18,17 @@ LOGGED = "query($i: ID!) { activity(id: $i) { replication { status lastError } }
 
 
 def measure_push(crm: Sandbox, address: Gateway) -> dict[str, Any]:
-    """Seconds, the 95th of 100, from the mutation that asks to the commit: of a warm lead by `pushWarmLead`; of an activity
-    from `logActivity` to REPLICATED, looked at 50 times a second. The users, and the label, are known."""
+    """Seconds, the 95th percentile, from the mutation that asks to the commit: of a warm lead by `pushWarmLead`, of an
+    activity from `logActivity` to REPLICATED, looked at 50 times a second. The users, and the label, are known."""
     crm.fill(100)
+    crm.disturb(limits=PLENTY)
     integration = address.connect(crm.token(), crm.name.upper())
     address.sync(integration)
     do(address, "updateWorkspace", "workspace { id }", **MOST)
     given = {"replicateActivities": True, "allowNewPicklistValues": True}
     do(address, "updateIntegration", SETTINGS, integrationId=integration, **given)
     push_lead(address, integration, make_lead(address, 0))
-    crm.disturb(latencyMs=LATENCY)
+    crm.disturb(limits=PLENTY, latencyMs=LATENCY)
     people = [make_lead(address, number) for number in range(1, LEADS + 1)]
     leads = [push_lead(address, integration, one) for one in people]
     activities = [log(address, one) for one in people]
