@@ -57,6 +57,22 @@ class Making:
         return Unwritable(name, message)
 
 
+def find_stage(value: Any, making: Making, field: str) -> tuple[str, str]:
+    """(pipeline, stage), by their ids in the CRM, of a stage by its name; several pipelines can have stages of one name.
+    Raises Unwritable, for that field."""
+    wanted = making.values.get("pipeline")
+    found = [
+        (pipeline.external_id, stage.external_id)
+        for pipeline in making.catalog.pipelines
+        for stage in pipeline.stages
+        if stage.name == value and wanted in (None, pipeline.name)
+    ]
+    if len(found) != 1:
+        why = "Several pipelines have" if found else "There is no"
+        raise making.refuse(field, f"{why} stage {str(value)[:100]}{': name its pipeline too' if found else ''}.")
+    return found[0]
+
+
 Fill: TypeAlias = Callable[[Any, Making], Mapping[str, Any]]
 """What a value of ours makes: field of the CRM -> value as the API takes it. Raises Unwritable."""
 Encode: TypeAlias = Callable[[str, Any, Making], Mapping[str, Any]]

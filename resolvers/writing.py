@@ -14,6 +14,7 @@ from connectors.shapes import shape_of
 from resolvers.context import Context
 from resolvers.entries import ENTRIES, Entry, Owner, Related, Unfit, finish
 from resolvers.errors import Refused, Unknown, UserErrorCode
+from resolvers.outgoing import open_outbox
 from resolvers.records import get_row
 from storage import local, matching, merges, sources, upserts
 from storage.declare import camel
@@ -90,14 +91,6 @@ async def _read(context: Context, type_: RecordType, record: UUID) -> Record:
     return found
 
 
-def name_cause(context: Context) -> str | None:
-    """Whose pushes it counts among."""
-    caller = context.caller
-    if caller.key_id:
-        return f"key:{caller.key_id}"
-    return f"member:{caller.member_id}" if caller.member_id else None
-
-
 @dataclass(frozen=True)
 class Writing:
     """Of one transaction, under the workspace's lock."""
@@ -114,8 +107,7 @@ class Writing:
         async with context.database.session(context.workspace) as session:
             settler = Settler(context.database, session, context.workspace, Origin(ChangeCause.MEMBER))
             await settler.lock()
-            jobs, cause = context.services.jobs, name_cause(context)
-            yield cls(context, session, settler, Outbox(database=context.database, jobs=jobs, caused_by=cause))
+            yield cls(context, session, settler, open_outbox(context))
             await send_again(settler)
             await settler.finish()
 

@@ -9,7 +9,7 @@ from connectors.facts import Field
 from connectors.hubspot.mapping import ADDRESS
 from connectors.hubspot.metadata import FLAG, SEVERAL
 from connectors.values import read_moment
-from connectors.writing import Fill, Making
+from connectors.writing import Fill, Making, find_stage
 from storage.declare import camel
 from storage.records import ActivityKind
 
@@ -184,18 +184,9 @@ def begin_contact(making: Making) -> Mapping[str, Any]:
 
 
 def fill_stage(value: Any, making: Making) -> Mapping[str, Any]:
-    """The stage by its name, with its pipeline; several pipelines can have stages of one name."""
-    wanted = making.values.get("pipeline")
-    found = [
-        (pipeline.external_id, stage.external_id)
-        for pipeline in making.catalog.pipelines
-        for stage in pipeline.stages
-        if stage.name == value and wanted in (None, pipeline.name)
-    ]
-    if len(found) != 1:
-        why = "Several pipelines have" if found else "There is no"
-        raise making.refuse("dealstage", f"{why} stage {str(value)[:100]}{': name its pipeline too' if found else ''}.")
-    return {"pipeline": found[0][0], "dealstage": found[0][1]}
+    """The stage by its name, with its pipeline."""
+    pipeline, stage = find_stage(value, making, "dealstage")
+    return {"pipeline": pipeline, "dealstage": stage}
 
 
 def fill_pipeline(value: Any, making: Making) -> Mapping[str, Any]:

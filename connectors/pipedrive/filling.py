@@ -9,7 +9,7 @@ from connectors.pipedrive.mapping import STATUSES
 from connectors.pipedrive.metadata import HASH
 from connectors.pipedrive.names import names_of
 from connectors.values import read_moment
-from connectors.writing import Fill, Making, Written
+from connectors.writing import Fill, Making, Written, find_stage
 from storage.records import ActivityKind
 
 ACTIVITIES: Mapping[ActivityKind, tuple[str, str]] = {
@@ -121,18 +121,9 @@ def begin_organization(making: Making) -> Mapping[str, Any]:
 
 
 def fill_stage(value: Any, making: Making) -> Mapping[str, Any]:
-    """The stage by its name, with its pipeline; several pipelines can have stages of one name."""
-    wanted = making.values.get("pipeline")
-    found = [
-        (pipeline.external_id, stage.external_id)
-        for pipeline in making.catalog.pipelines
-        for stage in pipeline.stages
-        if stage.name == value and wanted in (None, pipeline.name)
-    ]
-    if len(found) != 1:
-        why = "Several pipelines have" if found else "There is no"
-        raise making.refuse("stage_id", f"{why} stage {str(value)[:100]}{': name its pipeline too' if found else ''}.")
-    return {"pipeline_id": int(found[0][0]), "stage_id": int(found[0][1])}
+    """The stage by its name, with its pipeline."""
+    pipeline, stage = find_stage(value, making, "stage_id")
+    return {"pipeline_id": int(pipeline), "stage_id": int(stage)}
 
 
 def fill_pipeline(value: Any, making: Making) -> Mapping[str, Any]:
