@@ -100,6 +100,11 @@ AND ((status = 'FAILED' AND NOT is_final)
   OR (status = 'UNKNOWN' AND coalesce(first_tried_at, created_at) > %(since)s)) RETURNING id
 """
 
+LOOK_AGAIN = """
+UPDATE push SET next_attempt_at = now()
+WHERE workspace_id = %(workspace)s AND integration_id = %(integration)s AND status = 'UNKNOWN' RETURNING id
+"""
+
 _ASKED = f"""
 workspace_id = %(workspace)s AND (id = ANY(%(ids)s::uuid[]) OR integration_id = %(integration)s)
 AND status IN ('PENDING', 'UNKNOWN', 'FAILED')
@@ -270,6 +275,11 @@ async def take_up(database: Database, session: AsyncSession, integration: UUID, 
     Gives how many."""
     values = {"integration": integration, "now": now, "since": since}
     return len(await database.run(session, TAKE_UP, values))
+
+
+async def look_again(database: Database, session: AsyncSession, integration: UUID) -> bool:
+    """What may have arrived is looked for now: something new is known of the CRM. Gives whether there is any."""
+    return bool(await database.run(session, LOOK_AGAIN, {"integration": integration}))
 
 
 async def retry(

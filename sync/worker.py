@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
-from storage import changes, integrations, notifications, runs
+from storage import changes, integrations, notifications, pushes, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
@@ -177,6 +177,8 @@ class Worker:
             if went_well and not run.is_dry_run and not is_remap:
                 marks = outcome.watermarks, outcome.rounds
                 await integrations.note_synced(self.database, session, run.integration_id, *marks)
+                if await pushes.look_again(self.database, session, run.integration_id):
+                    await self.jobs.defer_push(session, run.integration_id)
             elif outcome.code and outcome.message:
                 status = IntegrationStatus.ERROR if outcome.refused else None
                 await integrations.note_error(session, run.integration_id, outcome.message, status)

@@ -59,6 +59,19 @@ def test_scenario_26_a_search_that_lags_proves_nothing(stage: Stage) -> None:
     check_once(stage, "Wanda Warm")
 
 
+@pytest.mark.parametrize("crm", ["hubspot"])
+def test_scenario_26_the_next_sync_settles_it_too(stage: Stage) -> None:
+    """Where a search does not show yet what was made, the list does."""
+    desk = Desk.open(stage, is_read=True, **OUT)
+    stage.crm.disturb(**HASTE, timeoutAfterCommit=1, searchLagSeconds=600)
+    contact = desk.add_contact("Pia Phone", phones=[{"value": "+420602999888"}])
+    desk.warm(contact)
+    assert [one["status"] for one in desk.settle(1)] == ["UNKNOWN"]
+    stage.gateway.sync(desk.integration, ["CONTACT"])
+    wait_until(lambda: desk.pushes(contact)[0]["status"] == "COMMITTED", 20, 0.2)
+    assert [one["name"] for one in read_books(stage).people()] == ["Pia Phone"]
+
+
 def retry_until_there(desk: Desk, record: str) -> int:
     """How often somebody had to ask."""
     asked = 0
