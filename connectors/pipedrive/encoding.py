@@ -13,16 +13,25 @@ from storage.declare import camel
 
 LINE = ("street", "postal_code", "city", "region", "country")
 """The parts of an address in the order in which one line has them."""
+OWNERS = ("owner_id", "user_id")
+"""Fields with the id of a user, whether the account tells its fields or not."""
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+LISTS = {"email": "emails", "phone": "phones"}
+"""Fields of entries, as the list of fields calls them, and as records have them."""
 
 
 def encode_field(name: str, value: Any, making: Making) -> Mapping[str, Any]:
-    """A value as JSON has it, by the type of the field; the name stays. Raises Unwritable for one that is none."""
+    """A value as JSON has it, by the type of the field; the name stays, but of lists of entries. Raises Unwritable for one
+    that is none."""
     field = making.fields.get(name)
+    if name in LISTS:
+        texts = value if isinstance(value, list) else [value] if value else []
+        entries = [one if isinstance(one, dict) else {"value": str(one)} for one in texts]
+        return {LISTS[name]: write_entries(entries)}
     if value in (None, "", [], {}):
         return {name: None}
-    if field is None:
-        return {name: value}
+    if field is None:  # the fields of activities are told to nobody but administrators
+        return {name: int(value) if name in OWNERS and str(value).isdecimal() else value}
     if field.type == "monetary" and name == "value":
         worth = write_money(field, value, making)
         return {"value": worth["value"], "currency": worth["currency"]}
@@ -35,9 +44,25 @@ def refuse(field: Field, making: Making, what: str) -> Exception:
     return making.refuse(field.name, f"{field.label} takes {what}.")
 
 
+def write_entries(value: Any) -> list[dict[str, Any]]:
+    """Values with a label, one of them primary: the first where none says so."""
+    entries = list(value or ())
+    is_said = any(one.get("primary") for one in entries)
+    return [
+        {
+            "value": one["value"],
+            "primary": bool(one.get("primary")) if is_said else not place,
+            **({"label": one["label"]} if one.get("label") else {}),
+        }
+        for place, one in enumerate(entries)
+    ]
+
+
 def write_text(field: Field, value: Any, making: Making) -> str:
     """A text; of a list the first, of entries the value."""
     first = value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and len(value) > 1:
+        making.leave(field.name, f"{field.label} takes one value: {len(value) - 1} more are left out.")
     text = first.get("value") if isinstance(first, dict) else first
     if isinstance(text, bool):
         return str(text).lower()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.facts import Reference
-from connectors.pipedrive.encoding import write_number, write_place
+from connectors.pipedrive.encoding import write_entries, write_number, write_place
 from connectors.pipedrive.mapping import STATUSES
 from connectors.pipedrive.metadata import HASH
 from connectors.pipedrive.names import names_of
@@ -58,6 +58,14 @@ def link_deal(ends: Sequence[Reference]) -> Mapping[str, Any]:
 # ---------------------------------------------------------------- persons and organizations
 
 
+def fill_name(value: Any, making: Making) -> Mapping[str, Any]:
+    """The name, which every person has: without one what else a new person would be called by."""
+    found = {"name": value} if value else begin_person(making)
+    if not found:
+        raise making.refuse("name", "Pipedrive keeps no person without a name.")
+    return found
+
+
 def fill_emails(value: Any, _: Making) -> Mapping[str, Any]:
     """The whole list: what is left out is gone."""
     return {"emails": write_entries(value)}
@@ -66,18 +74,6 @@ def fill_emails(value: Any, _: Making) -> Mapping[str, Any]:
 def fill_phones(value: Any, _: Making) -> Mapping[str, Any]:
     """The whole list, as the numbers were written."""
     return {"phones": write_entries(value)}
-
-
-def write_entries(value: Any) -> list[dict[str, Any]]:
-    """Values with a label, one of them primary."""
-    return [
-        {
-            "value": one["value"],
-            "primary": bool(one.get("primary")),
-            **({"label": one["label"]} if one.get("label") else {}),
-        }
-        for one in value or ()
-    ]
 
 
 def fill_address(field: str) -> Fill:
@@ -147,6 +143,11 @@ def fill_value(value: Any, _: Making) -> Mapping[str, Any]:
     return {"value": write_number(value) or 0}
 
 
+def fill_currency(value: Any, _: Making) -> Mapping[str, Any]:
+    """The currency of a deal's worth: every deal has one, also without any worth."""
+    return {"currency": value} if value else {}
+
+
 def fill_worth(_: Any, making: Making) -> Mapping[str, Any]:
     """The worth of a lead, which has amount and currency in one."""
     amount, currency = making.values.get("amount_value"), making.values.get("amount_currency")
@@ -158,10 +159,10 @@ def fill_worth(_: Any, making: Making) -> Mapping[str, Any]:
 
 def fill_kind(value: Any, making: Making) -> Mapping[str, Any]:
     """The type's key. Companies switch types off: a task stands in for one that is off."""
-    _, word = ACTIVITIES.get(ActivityKind(value), (None, None))
+    external, word = ACTIVITIES.get(ActivityKind(value), (None, None))
     active = making.catalog.words.get("activeTypes", {})
     found = next((one for one in (word, "task") if one and (not active or one in active)), None)
-    if word is None or found is None:
+    if external != "Activity" or found is None:
         raise making.refuse("type", f"There is no type of activity for {value}.")
     return {"type": found}
 

@@ -13,13 +13,19 @@ from connectors.values import read_id, read_text
 
 HASH = re.compile(r"[0-9a-f]{40}")
 """The key of a custom field: different in every company. https://pipedrive.readme.io/docs/core-api-concepts-custom-fields"""
+FAILED = "Validation failed: "
+COMPLAINT = re.compile(r"(?:^|; )([\w.]+): (.+?)(?=; [\w.]+: |$)", re.DOTALL)
+"""One of the fields that a validation has failed for, and why."""
+READ_ONLY = re.compile(r"'(\w+)' is a read-only field")
 DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 COMPUTED = {
     "id", "add_time", "update_time", "is_deleted", "is_archived", "archive_time", "creator_user_id", "picture_id",
     "won_time", "lost_time", "close_time", "stage_change_time", "local_won_date", "local_lost_date", "local_close_date",
-    "marked_as_done_time", "weighted_value", "acv", "arr", "mrr", "origin", "first_won_time", "source_lead_id",
+    "marked_as_done_time", "weighted_value", "acv", "arr", "mrr", "origin", "origin_id", "channel", "channel_id",
+    "first_won_time", "source_lead_id", "first_name", "last_name",
 }  # fmt: skip
-"""Built-in fields that no write takes; v2 does not say so of them, v1 did by `edit_flag`."""
+"""Built-in fields that no write takes; v2 does not say so of them, v1 did by `edit_flag`. Those that lists show only when
+asked are counted by Pipedrive itself."""
 
 
 def read_identity(rows: Sequence[Payload]) -> Identity:
@@ -94,6 +100,7 @@ def _field(external_type: str, row: Payload) -> Field:
     key = str(pick(row, ("field_code", "key")))
     is_custom = bool(row.get("is_custom_field", HASH.fullmatch(key) is not None))
     editable = row.get("bulk_edit_allowed", row.get("edit_flag"))
+    computed = key in COMPUTED or row.get("is_optional_response_field") is True
     required = row.get("required_fields")
     return Field(
         external_type=external_type,
@@ -101,7 +108,7 @@ def _field(external_type: str, row: Payload) -> Field:
         label=read_text(pick(row, ("field_name", "name"))) or key,
         type=str(row.get("field_type") or ""),
         is_custom=is_custom,
-        is_writable=bool(is_custom or (key not in COMPUTED if editable is None else editable)),
+        is_writable=bool(is_custom or (not computed if editable is None else editable)),
         is_required=bool(
             required.get("enabled") if isinstance(required, Mapping) else row.get("mandatory_flag") is True
         ),
@@ -130,11 +137,19 @@ def read_active(rows: Sequence[Payload]) -> Mapping[str, str]:
 
 
 def find_complaint(body: Any) -> list[tuple[str, str]]:
-    """What an error says, and of which field."""
-    if not isinstance(body, dict) or not isinstance(body.get("error"), str):
+    """What an error says, and of which fields: v2 names them in its words, and a custom one beside them.
+
+    https://github.com/pipedrive/client-nodejs/issues/651
+    """
+    if not isinstance(body, dict) or not isinstance(words := body.get("error"), str):
         return []
+    prefix, _, several = words.partition(FAILED)
+    found = [(one[1].rpartition(".")[2], one[2]) for one in COMPLAINT.finditer(several)] if not prefix else []
     field = body.get("field_code")
-    return [(field if isinstance(field, str) else "", body["error"])]
+    if isinstance(field, str) and field not in dict(found):
+        return [(field, words)]
+    named = READ_ONLY.match(words)
+    return found or [(named[1] if named else "", words)]
 
 
 def read_words(key: str, name: str) -> Callable[[Sequence[Payload]], Mapping[str, str]]:

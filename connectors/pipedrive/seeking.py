@@ -10,7 +10,7 @@ from connectors.facts import Payload
 from connectors.pipedrive.metadata import find_label_options
 from connectors.pipedrive.names import LABELS
 from connectors.reading import Api, Listing
-from connectors.writing import WriteApi
+from connectors.writing import Key, WriteApi
 
 SEARCH_LAG = 60.0
 """Seconds. The vendor tells no figure; people see a new record in searches after some seconds."""
@@ -27,8 +27,8 @@ class Search:
     """The ways in which people write the value: numbers are searched as they were typed."""
     lag: float = SEARCH_LAG
 
-    async def seek(self, api: Api, value: str, region: str | None) -> Sequence[str]:
-        """The ids of those that are found in any spelling."""
+    async def seek(self, api: Api, keys: Sequence[Key], region: str | None) -> Sequence[str]:
+        """The ids of those that are found in any spelling: each is a call."""
         asked = [
             api.ask(
                 f"{self.path}/search",
@@ -36,6 +36,7 @@ class Search:
                 20,
                 search=True,
             )
+            for _, value in keys
             for text in self.spell(value, region)[:MOST_SPELLINGS]
         ]
         answers = await together(*asked)

@@ -9,11 +9,13 @@ from connectors.pipedrive.filling import (
     begin_organization,
     begin_person,
     fill_address,
+    fill_currency,
     fill_due,
     fill_duration,
     fill_emails,
     fill_kind,
     fill_labels,
+    fill_name,
     fill_phones,
     fill_pipeline,
     fill_stage,
@@ -29,6 +31,7 @@ from connectors.pipedrive.filling import (
 )
 from connectors.pipedrive.names import LABELS
 from connectors.pipedrive.seeking import LabelField, Search
+from connectors.pipedrive.sending import CreateNote
 from connectors.reading import Listing
 from connectors.writing import Change, Create, Made, Writes
 
@@ -75,7 +78,7 @@ ORGANIZATION = Writes(
 
 PERSON = Writes(
     fills={
-        "name": "name",
+        "name": fill_name,
         "job_title": "job_title",
         "emails": fill_emails,
         "phones": fill_phones,
@@ -102,7 +105,7 @@ DEAL = Writes(
     fills={
         "title": "title",
         "amount_value": fill_value,
-        "amount_currency": "currency",
+        "amount_currency": fill_currency,
         "status": fill_status,
         "pipeline": fill_pipeline,
         "stage": fill_stage,
@@ -156,7 +159,7 @@ NOTE = Writes(
     at_first=frozenset({"subject", "is_done"}),
     relations={"contacts": link("person_id"), "organization": link("org_id"), "deal": link_deal},
     required=frozenset({"content"}),
-    creates=Create(path="/api/v1/notes", cost=10, shape=shape_v1, id="data.id"),
+    creates=CreateNote(path="/api/v1/notes", cost=10, shape=shape_v1, id="data.id", author="user_id"),
     changes=Change(path="/api/v1/notes/{id}", cost=10, shape=shape_v1, method="PUT"),
     made=Made(listing=Listing(path="/api/v1/notes", params={"sort": "add_time DESC"}, paging="offset", cost=20)),
 )

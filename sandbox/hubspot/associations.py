@@ -104,7 +104,8 @@ def create_batch(call: Call) -> Answer:
     ]
     for key, end, types in planned:
         call.portal.links.add(pair, key, end, types)
-    return answer_batch(started, [describe_made(call, pair, *each) for each in planned], [], 201)
+    made = [describe_made(call, pair, *each) for each in planned]
+    return answer_batch(started, made, [], 201 if call.version == "v4" else 200)
 
 
 def describe_made(call: Call, pair: Pair, key: int, end: int, types: tuple[Type, ...]) -> Json:

@@ -1,5 +1,6 @@
 """The vendor's envelopes and errors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +40,25 @@ def fail(status: int, error: str, info: str = HELP, **more: Any) -> VendorError:
     )
 
 
-def invalid(name: str, reason: str) -> VendorError:
-    """400 with the field named, as v2 does since 2026-05-21."""
-    return fail(400, f"Validation failed: {name}: {reason}", code="ERR_SCHEMA_VALIDATION_FAILED", field_code=name)
+def refuse(error: str, code: str, **more: str) -> VendorError:
+    """400 as v2 has it, which is short."""
+    return VendorError(400, {"success": False, "error": error, "code": code, **more})
+
+
+def invalid(name: str, reason: str, **more: str) -> VendorError:
+    """400 with the field named."""
+    return refuse(f"Validation failed: {name}: {reason}", "ERR_SCHEMA_VALIDATION_FAILED", **more)
+
+
+def unknown(names: Iterable[str]) -> VendorError:
+    """400 with all fields that there is no place for."""
+    said = "; ".join(f"{name}: Parameter '{name}' is not allowed for this request" for name in names)
+    return refuse(f"Validation failed: {said}", "ERR_SCHEMA_VALIDATION_FAILED")
+
+
+def read_only(name: str, instead: str) -> VendorError:
+    """400 of a field that follows from another one."""
+    return refuse(f"'{name}' is a read-only field. {instead}", "ERR_BAD_REQUEST")
 
 
 def missing(what: str) -> VendorError:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.pipedrive.account import Company
-from sandbox.pipedrive.answers import fail, invalid
+from sandbox.pipedrive.answers import fail, invalid, read_only, unknown
 from sandbox.pipedrive.fields import ADDRESS_PARTS, custom_fields
 from sandbox.pipedrive.moments import read_rfc3339
 from sandbox.pipedrive.values import accepts, is_clock, is_day, is_id, is_number, is_text
@@ -112,10 +112,10 @@ def check_body(company: Company, kind: str, given: Json) -> None:
     if kind == "Organization" and company.profile.firmographics:
         allowed |= FIRMOGRAPHICS
     if kind == "Activity" and "person_id" in given:
-        raise invalid("person_id", "is read-only; use participants")
+        raise read_only("person_id", "Add a primary participant to set 'person_id' instead.")
+    if more := [name for name in given if name not in allowed]:
+        raise unknown(more)
     for name, value in given.items():
-        if name not in allowed:
-            raise invalid(name, "is not allowed")
         if name in NEVER_NULL if value is None else not allowed[name](value):
             raise invalid(name, "is not valid")
     check_references(company, kind, given)
@@ -149,9 +149,9 @@ def check_custom(company: Company, kind: str, values: Json) -> None:
     known = custom_fields(company.fields[kind])
     for code, value in values.items():
         if code not in known:
-            raise invalid(code, "is no custom field")
+            raise invalid(code, "is no custom field", field_code=code)
         if not accepts(known[code], value):
-            raise invalid(code, f"is not a valid {known[code]['field_type']}")
+            raise invalid(code, f"is not a valid {known[code]['field_type']}", field_code=code)
 
 
 def store_items(items: list[Json] | None) -> list[Json]:

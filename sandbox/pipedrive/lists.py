@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.disturb import commit_late, edit_some
 from sandbox.pipedrive.answers import Answer, invalid, missing, succeed_with
 from sandbox.pipedrive.call import Call, Handler, write_cursor
-from sandbox.pipedrive.moments import whole_second_from, write_v2
+from sandbox.pipedrive.moments import write_v2
 from sandbox.pipedrive.shapes import render_rows
 from sandbox.table import Entry, Json, Key, Row, Table, entry
 from sandbox.wire import encode
@@ -81,7 +81,7 @@ class List:
 
     def read_bound(self, name: str) -> str:
         moment = self.call.moment(name)
-        return write_v2(whole_second_from(moment)) if moment else ""
+        return write_v2(moment) if moment else ""
 
     def make_tests(self) -> Iterator[Test]:
         for name, field in self.listing.numbers:

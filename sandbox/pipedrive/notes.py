@@ -8,6 +8,7 @@ from sandbox.pipedrive.answers import Answer, fail, succeed
 from sandbox.pipedrive.call import Call
 from sandbox.pipedrive.moments import write_v1
 from sandbox.pipedrive.offsets import disturb, find_rows, keep_listed, matches, page_records, sort_rows, updated_since
+from sandbox.pipedrive.values import is_id
 from sandbox.table import Json, Key, Row
 
 LINKS = {"person_id": "Person", "org_id": "Organization", "deal_id": "Deal", "lead_id": "Lead"}
@@ -70,9 +71,16 @@ def show_note(call: Call) -> Answer:
 
 def check_note(call: Call, given: Json) -> Json:
     """What the body may say, flags as booleans, scripts taken out of the HTML."""
+    for name in PARAMETERS:
+        if given.get(name) is not None and not (
+            isinstance(given[name], str) if name == "lead_id" else is_id(given[name])
+        ):
+            raise fail(400, f"{name} is not valid")
     for name, kind in LINKS.items():
         if given.get(name) and call.company.tables[kind].get(given[name]) is None:
             raise fail(400, f"{name} names nothing that exists")
+    if given.get("user_id") and call.company.user(given["user_id"]) is None:
+        raise fail(400, "user_id names no user")
     if len(given.get("content") or "") > LONGEST:
         raise fail(400, "content is too long")
     unknown = set(given) - {*PARAMETERS, *PINS, "content", "add_time"}

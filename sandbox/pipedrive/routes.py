@@ -109,7 +109,7 @@ def field_endpoints() -> Iterator[Endpoint]:
             yield Endpoint("PATCH", one, 5, areas.change, catalog.rename_field(kind))
             yield Endpoint("DELETE", one, 3, areas.change, catalog.delete_field(kind))
             yield Endpoint("POST", f"{one}/options", 5, areas.extend, catalog.add_options(kind), creates=True)
-            yield Endpoint("PUT", f"{V1}/{name}/{{id}}", 10, areas.extend, catalog.replace_options(kind))
+            yield Endpoint("PUT", f"{V1}/{name}/{{id}}", 10, areas.change, catalog.replace_options(kind))
 
 
 def record_endpoints() -> Iterator[Endpoint]:

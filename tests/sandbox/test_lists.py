@@ -59,9 +59,6 @@ async def test_bounds_of_time_include_the_first_and_exclude_the_last(crm: Caller
     for order in ORDERS:
         found = await crm.every("/api/v2/persons", updated_since=first, updated_until=last, sort_by=order, limit=9)
         assert sorted(row["id"] for row in found) == sorted(wanted)
-    later = f"{first[:-1]}.500Z"
-    found = await crm.every("/api/v2/persons", updated_since=later, updated_until=last)
-    assert sorted(row["id"] for row in found) == sorted(row["id"] for row in rows if first < row["update_time"] < last)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/leads", "/api/v1/notes"])
@@ -121,6 +118,7 @@ async def test_ids_unknown_are_left_out(crm: Caller) -> None:
         ("/api/v2/persons", {"sort_direction": "up"}, "sort_direction"),
         ("/api/v2/persons", {"cursor": "%%%"}, "cursor"),
         ("/api/v2/persons", {"updated_since": "2026-01-01 00:00:00"}, "updated_since"),
+        ("/api/v2/persons", {"updated_since": "2026-01-01T00:00:00.500Z"}, "updated_since"),
         ("/api/v2/persons", {"owner_id": "me"}, "owner_id"),
         ("/api/v2/persons", {"include_fields": "shoe_size"}, "include_fields"),
         ("/api/v2/deals", {"status": "maybe"}, "status"),

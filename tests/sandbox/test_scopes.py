@@ -103,4 +103,5 @@ def test_reading_needs_less_than_writing() -> None:
     assert needs["GET", "/api/v2/activityFields"] == {"admin"}
     assert needs["GET", "/api/v1/activityFields"] == {"activities:read", "activities:full", "admin"}
     assert needs["POST", "/api/v2/dealFields"] == {"deal-fields:full", "admin"}
+    assert needs["PUT", "/api/v1/personFields/{id}"] == {"contact-fields:full", "admin"}
     assert needs["GET", "/api/v1/webhooks"] == {"webhooks:read", "webhooks:full", "admin"}
