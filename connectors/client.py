@@ -1,7 +1,7 @@
 """What a CRM knows and holds, by its connector's declarations: identity, users, fields, lists and records."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -20,7 +20,7 @@ from connectors.paths import follow_path
 from connectors.reading import Listing, Lists, Page, Paging, Reads, Source
 from connectors.unmapping import require_writes, unmap_draft
 from connectors.values import read_moment
-from connectors.writing import Draft, Labels, Seeks, Written
+from connectors.writing import Draft, Key, Labels, Seeks, Written
 
 T = TypeVar("T")
 E = TypeVar("E", bound=CrmError)
@@ -84,6 +84,13 @@ class Client:
     async def users(self) -> tuple[User, ...]:
         """The users of the account."""
         return await self._load(self.connector.users)
+
+    async def find_user(self, login: str) -> User | None:
+        """The user of that login, who has given a consent; None where the account does not show its users."""
+        try:
+            return next((user for user in await self.users() if user.login == login), None)
+        except (Missing, Unsupported):
+            return None
 
     async def pipelines(self) -> tuple[Pipeline, ...]:
         """The pipelines of the account with their stages."""
@@ -173,23 +180,27 @@ class Client:
         answer = Answer(status=status, body=body, is_json=True, headers={})
         return make_error(self.connector, answer, wire.integration, secret=wire.credential.token)
 
-    async def create(self, external: ExternalType, draft: Draft, catalog: Catalog, overrides: Overrides = NONE) -> str:
-        """Makes the record, and gives its id. Raises Unwritable before anything is sent, Conflict for what is there already,
-        Ambiguous where nobody knows whether it was made: `list_made` and `find` tell."""
+    async def create(
+        self,
+        external: ExternalType,
+        draft: Draft,
+        catalog: Catalog,
+        overrides: Overrides = NONE,
+        *,
+        without: Collection[str] = (),
+    ) -> str:
+        """Makes the record, without these fields of the CRM, and gives its id. Raises Unwritable before anything is sent,
+        Conflict for what is there already, Ambiguous where nobody knows whether it was made: `list_made` and `find` tell."""
         writes = require_writes(external)
         if writes.creates is None:
             raise self.error(Unsupported, f"takes no new {external.label}")
         made = unmap_draft(external, draft, catalog, overrides, now=self.now(), is_new=True)
         written = self._mark(external, draft, made, None)
-        while True:
-            try:
-                return await writes.creates.create(self, written)
-            except Rejected as error:
-                refused = writes.spare & error.fields.keys() & written.fields.keys()
-                if not refused:
-                    raise use_labels(error, external, catalog) from None
-                kept = {name: value for name, value in written.fields.items() if name not in refused}
-                written = replace(written, fields=kept)
+        kept = {name: value for name, value in written.fields.items() if name not in without}
+        try:
+            return await writes.creates.create(self, replace(written, fields=kept))
+        except Rejected as error:
+            raise use_labels(error, external, catalog) from None
 
     async def change(
         self, external: ExternalType, drafts: Mapping[str, Draft], catalog: Catalog, overrides: Overrides = NONE
@@ -224,9 +235,24 @@ class Client:
     async def find(self, external: ExternalType, key: str, value: str, region: str | None = None) -> list[Payload]:
         """The records that have it: by `email`, `phone`, `domain` or `name`, exactly, but for how it is written. What was
         written within the `lag` of `seeks(external, key)` may be missing. Raises Unsupported for another key."""
-        ids = await self.seeks(external, key).seek(self, value, region)
-        found = await self.read(external, ids) if ids else {}
-        return [row for row in found.values() if has_key(external, row, key, value, region)]
+        return (await self.find_any(external, [(key, value)], region))[0]
+
+    async def find_any(
+        self, external: ExternalType, keys: Sequence[Key], region: str | None = None
+    ) -> list[list[Payload]]:
+        """For each of the keys what `find` gives, in as few calls as the CRM allows."""
+        ways: list[tuple[Seeks, list[Key]]] = []
+        for key in keys:
+            way = self.seeks(external, key[0])
+            asked = next((each for one, each in ways if one is way), None)
+            if asked is None:
+                ways.append((way, [key]))
+            else:
+                asked.append(key)
+        told = await together(*(way.seek(self, asked, region) for way, asked in ways))
+        ids = list(dict.fromkeys(one for each in told for one in each))
+        rows = (await self.read(external, ids)).values() if ids else ()
+        return [[row for row in rows if has_key(external, row, key, value, region)] for key, value in keys]
 
     def seeks(self, external: ExternalType, key: str) -> Seeks:
         """How records are found by a key. Raises Unsupported where they are not."""

@@ -171,6 +171,8 @@ class OAuth:
     """False: the vendor's console fixes them, and the address to consent at names none."""
     scopes: str = "scope"
     """The path in a token answer of what was granted."""
+    user: str | None = None
+    """The path in a token answer of who has consented, by the `login` of the CRM's users; None where it does not say."""
     refusals: tuple[str, ...] = ("access_denied",)
     """What the callback's `error` says where the user has refused; anything else is a failure."""
     host: str | None = None

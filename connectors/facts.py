@@ -36,6 +36,8 @@ class User:
     name: str | None
     email: str | None
     is_active: bool = True
+    login: str | None = None
+    """The id by which a consent names who has given it, where that is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)

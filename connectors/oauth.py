@@ -19,6 +19,7 @@ from connectors.http import BROKEN, REFUSED, Http, Response
 from connectors.hygiene import decode
 from connectors.pacing import backoff
 from connectors.paths import follow_path
+from connectors.values import read_id
 from storage.shapes import CredentialKind
 
 E = TypeVar("E", bound=CrmError)
@@ -54,6 +55,8 @@ class Token:
     """Empty where the answer does not name them."""
     account_url: str | None = None
     """Where the account has its own API; None where the answer names no address that the connector knows as such."""
+    user: str | None = None
+    """Who has consented, by the `login` of the CRM's users; None where the answer does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +188,8 @@ class App:
         host = self.connector.account_host
         is_known = isinstance(named, str) and host is not None and re.fullmatch(host, named)
         scopes = read_scopes(follow_path(answer, self.oauth.scopes))
-        return Token(credential=credential, scopes=scopes, account_url=named if is_known else None)
+        user = read_id(follow_path(answer, self.oauth.user)) if self.oauth.user else None
+        return Token(credential=credential, scopes=scopes, account_url=named if is_known else None, user=user)
 
     def _error(self, kind: type[E], message: str, *, status: int | None = None) -> E:
         text = message.format(crm=self.connector.label, settings=" and ".join(self.connector.settings))

@@ -88,7 +88,8 @@ def fit_draft(
     now: datetime,
     is_new: bool = False,
 ) -> tuple[Draft, list[Unwritable]]:
-    """The draft without what this CRM has no place for, and why each of that was left out."""
+    """The draft without what this CRM has no place for, and why each of that was left out; a value of which a part has no
+    place stays as it is."""
     writes = require_writes(external)
     making = Making(values=draft.values, catalog=catalog, fields=list_fields(external, catalog), now=now)
     kept: dict[str, Any] = {}
@@ -107,7 +108,7 @@ def fit_draft(
         except Unwritable as error:
             refused.append(error)
     refs = {relation: ends for relation, ends in draft.refs.items() if relation in writes.relations}
-    return replace(draft, values=kept, refs=refs), refused
+    return replace(draft, values=kept, refs=refs), [*refused, *making.left]
 
 
 def writable(

@@ -51,6 +51,12 @@ class Making:
     """The fields of the type by name; none where the account does not tell them."""
     now: datetime
     """By the CRM's clock."""
+    left: list[Unwritable] = field(default_factory=list)
+    """What of the values has no place there, while the rest of them has."""
+
+    def leave(self, name: str, message: str) -> None:
+        """Notes what is left out of a value."""
+        self.left.append(Unwritable(name, message))
 
     def refuse(self, name: str, message: str) -> Unwritable:
         """The error of a value that the CRM has no place for."""
@@ -108,15 +114,20 @@ class Changes(Protocol):
         """By id: what went wrong with each of up to `most` records."""
 
 
+Key: TypeAlias = tuple[str, str]
+"""(email, phone, domain or name; its value)"""
+
+
 class Seeks(Protocol):
-    """A way to find records by a key."""
+    """A way to find records by keys."""
 
     @property
     def lag(self) -> float:
         """Seconds until what was written is found; 0: a read on a unique key, which finds it at once."""
 
-    async def seek(self, api: Api, value: str, region: str | None) -> Sequence[str]:
-        """The ids of records that may have it: the caller reads them, and looks for itself."""
+    async def seek(self, api: Api, keys: Sequence[Key], region: str | None) -> Sequence[str]:
+        """The ids of records that may have one of them, in as few calls as the CRM allows: the caller reads them, and looks
+        for itself which they have."""
 
 
 class Labels(Protocol):
@@ -169,13 +180,13 @@ class Writes:
     together: tuple[frozenset[str], ...] = ()
     """Columns that make one field: a draft that has one of them has all."""
     spare: frozenset[str] = frozenset()
-    """Fields that some accounts list and do not take: a new record is made without one that is refused."""
+    """Fields that some accounts list and do not take: a new record can be made without one that is refused."""
     required: frozenset[str] = frozenset()
     """Fields of which a new record has at least one."""
     creates: Creates | None = None
     changes: Changes
     finds: Mapping[str, Seeks] = field(default_factory=dict)
-    """By key: email, phone, domain, name."""
+    """By key: email, phone, domain, name. Keys with the same way are asked for together."""
     made: Made | None = None
     reads: Reads | None = None
     """How a few records are read with all that they have in one turn, where the type's own lookups take several."""

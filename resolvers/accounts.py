@@ -41,6 +41,8 @@ class Account:
     scopes: tuple[str, ...]
     url: str | None
     """Where people find it; its own API, where it has one, is there too."""
+    owner: str | None = None
+    """The CRM's user who has consented, where its identity does not say that, and its list of users does."""
 
     @property
     def user(self) -> str | None:
@@ -152,7 +154,7 @@ def make_values(context: Context, account: Account, own: UUID) -> dict[str, Any]
         "account_id": account.identity.account_id,
         "account_name": account.identity.account_name,
         "account_url": account.url,
-        "account_user_id": account.user,
+        "account_user_id": account.user or account.owner,
         "account_time_zone": account.identity.time_zone,
         "pending_until": None,
         "held_by_plan": False,

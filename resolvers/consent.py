@@ -201,13 +201,16 @@ class Answer:
 
     async def _open(self, token: Token) -> Account:
         crm = self.connector.name
-        identity = await self.context.services.clients.with_credential(crm, token.credential).identify()
+        client = self.context.services.clients.with_credential(crm, token.credential)
+        identity = await client.identify()
+        owner = await client.find_user(token.user) if token.user else None
         return Account(
             crm=crm,
             identity=identity,
             credential=token.credential,
             scopes=token.scopes,
             url=identity.account_url or token.account_url,
+            owner=owner.external_id if owner else None,
         )
 
     async def _keep(self, account: Account) -> Outcome:

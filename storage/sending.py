@@ -42,6 +42,13 @@ SELECT l.value FROM local_value l
 WHERE l.workspace_id = %(workspace)s AND l.record_id = %(record)s AND l.name = 'owner'
 """
 
+EMPLOYING = """
+SELECT p.progress -> 'organization' AS step FROM push p
+WHERE p.workspace_id = %(workspace)s AND p.integration_id = %(integration)s AND p.id <> %(push)s
+AND p.kind = 'WARM_LEAD' AND p.status NOT IN ('COMMITTED', 'SKIPPED') AND p.progress ->> 'employer' = %(organization)s
+AND p.progress -> 'organization' ? 'tried_at' ORDER BY p.first_tried_at LIMIT 1
+"""
+
 SENT = """
 SELECT p.integration_id, p.record_id, p.kind, p.external_type, p.external_id, p.progress FROM push p
 WHERE p.workspace_id = %(workspace)s AND p.record_id = ANY(%(records)s::uuid[]) AND p.claim > 0
@@ -95,6 +102,15 @@ async def find_wanted_owner(database: Database, session: AsyncSession, record: U
     """Who is to own a record, as somebody has written here: {"email", "users": {integration: external id}}."""
     found = await database.run(session, WANTED_OWNER, {"record": record})
     return found[0]["value"] if found else None
+
+
+async def find_employing(
+    database: Database, session: AsyncSession, integration: UUID, organization: UUID, push: UUID
+) -> dict[str, Any] | None:
+    """How far another push has come that has begun to make this organization, and has not ended."""
+    values = {"integration": integration, "organization": str(organization), "push": push}
+    found = await database.run(session, EMPLOYING, values)
+    return found[0]["step"] if found else None
 
 
 async def find_sent(database: Database, session: AsyncSession, records: Collection[UUID]) -> list[dict[str, Any]]:

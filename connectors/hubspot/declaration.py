@@ -252,6 +252,7 @@ CONNECTOR = Connector(
         on_api=True,
         client_auth="client_secret_post",
         scopes="scopes",
+        user="user_id",
     ),
     settings=("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET"),
     setup_url="https://developers.hubspot.com",

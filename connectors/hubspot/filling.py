@@ -24,6 +24,8 @@ ACTIVITIES: Mapping[ActivityKind, tuple[str, str]] = {
     ActivityKind.NOTE: ("notes", "Note"),
 }
 
+MOST_PHONES = 2
+
 
 # ---------------------------------------------------------------- by type
 
@@ -40,6 +42,8 @@ def encode_property(name: str, value: Any, making: Making) -> Mapping[str, Any]:
 def write_text(field: Field | None, value: Any, making: Making) -> str:
     """A text; of a list of entries the first."""
     first = value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and len(value) > 1 and field:
+        making.leave(field.name, f"{field.label} takes one value: {len(value) - 1} more are left out.")
     text = first.get("value") if isinstance(first, dict) else first
     if isinstance(text, bool):
         return str(text).lower()
@@ -138,16 +142,21 @@ def fill_emails(value: Any, making: Making) -> Mapping[str, Any]:
     more = making.fields.get("hs_additional_emails")
     if more is not None and more.is_writable:
         found["hs_additional_emails"] = ";".join(texts[1:])
+    elif texts[1:]:
+        why = "HubSpot lets nobody write additional e-mail addresses here"
+        making.leave("hs_additional_emails", f"Only the primary address was written: {why}.")
     return found
 
 
-def fill_phones(value: Any, _: Making) -> Mapping[str, Any]:
+def fill_phones(value: Any, making: Making) -> Mapping[str, Any]:
     """One number and a mobile one, which takes the second of others too: HubSpot has no place for more."""
     entries = list(value or ())
     marked = next((one for one in entries if str(one.get("label")).lower() == "mobile"), None)
     others = [one for one in entries if one is not marked]
     plain, second = [*others, None, None][:2]
     mobile = marked or second
+    if len(entries) > MOST_PHONES:
+        making.leave("phone", f"{MOST_PHONES} of {len(entries)} numbers were written: HubSpot has no place for more.")
     return {"phone": plain["value"] if plain else "", "mobilephone": mobile["value"] if mobile else ""}
 
 
@@ -169,6 +178,8 @@ def fill_tags(value: Any, making: Making) -> Mapping[str, Any]:
     found = [one for name in value if field and (one := find_option(field, name))]
     if not found:
         raise making.refuse("hs_lead_status", f"There is no lead status {str(value[0])[:100]}.")
+    if len(value) > 1:
+        making.leave("hs_lead_status", "One of the tags was written: HubSpot has one lead status.")
     return {"hs_lead_status": found[0]}
 
 

@@ -40,13 +40,14 @@ def read_portal(rows: Sequence[Payload]) -> Mapping[str, str]:
 
 
 def read_owners(active: Sequence[Payload], archived: Sequence[Payload]) -> tuple[User, ...]:
-    """`/crm/owners/…`: by the owner's id, which records name; the user's id is another."""
+    """`/crm/owners/…`: by the owner's id, which records name; the user's id, which consents name, is another."""
     found = {
         str(row["id"]): User(
             external_id=str(row["id"]),
             name=" ".join(part for name in ("firstName", "lastName") if (part := read_text(row.get(name)))) or None,
             email=read_text(row.get("email")),
             is_active=row.get("archived") is not True,
+            login=read_id(row.get("userId")),
         )
         for row in (*archived, *active)
         if read_id(row.get("id"))

@@ -49,7 +49,7 @@ def list_complaints(body: Any) -> list[tuple[str, str]]:
 
 def _name(detail: Payload) -> str:
     names = follow_path(detail, "context.propertyName")
-    return str(names[0]) if isinstance(names, list) and names else ""
+    return str(names[0]) if isinstance(names, list) and names else str(detail.get("in") or "")
 
 
 def find_existing(body: Any) -> str | None:
@@ -99,10 +99,10 @@ class Update:
         """By id what went wrong with each."""
         wrong: dict[str, CrmError | None] = dict.fromkeys(written)
         fields = {one: dict(each.fields) for one, each in written.items() if each.fields}
-        cleared = {one: dict.fromkeys(names, "") for one, each in fields.items() if (names := self._behind(each))}
-        if cleared:
-            wrong |= await self._update(api, cleared)
-        wrong |= await self._update(api, {one: each for one, each in fields.items() if wrong[one] is None})
+        behind = {one: {name: each[name] for name in self.clears if each.get(name)} for one, each in fields.items()}
+        cleared = {one: {**each, **dict.fromkeys(behind[one], "")} for one, each in fields.items()}
+        wrong |= await self._update(api, cleared)  # all else goes with it, lest a refusal leave nothing but the gap
+        wrong |= await self._update(api, {one: each for one, each in behind.items() if each and wrong[one] is None})
         linked = [one for one, each in written.items() if each.refs and wrong[one] is None]
         for one in linked:
             try:
@@ -110,9 +110,6 @@ class Update:
             except CrmError as error:
                 wrong[one] = error
         return wrong
-
-    def _behind(self, fields: Mapping[str, Any]) -> list[str]:
-        return [name for name in self.clears if fields.get(name)]
 
     async def _update(self, api: WriteApi, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, CrmError | None]:
         """Each marked, so that one that is refused does not keep the others from being written; where the batch is refused
@@ -176,7 +173,9 @@ class Update:
 
     async def _associate(self, api: WriteApi, target: str, what: str, inputs: list[dict[str, Any]]) -> None:
         path = f"/crm/associations/{VERSION}/{self.kind.name}/{target}/batch/{what}"
-        await api.write("POST", path, {"inputs": inputs}, 1)
+        errors = follow_path(await api.write("POST", path, {"inputs": inputs}, 1), "errors")
+        for error in errors if isinstance(errors, list) else ():
+            raise api.refuse(STATUS.get(str(error.get("category")), 400), error)
 
 
 # ---------------------------------------------------------------- labels
@@ -208,7 +207,9 @@ class LeadStatus:
         row = await self._read(api)
         if follow_path(row, "modificationMetadata.readOnlyOptions") is True:
             raise api.error(Unsupported, f"lets nobody change the options of {self.name}")
-        options = self._options(row)
+        options, shown = self._options(row), row.get("options")
+        if not isinstance(shown, list) or len(options) < len(shown):  # what is not written again is gone
+            raise api.error(Unsupported, f"does not show all options of {self.name}")
         values = {str(one["value"]) for one in options}
         plain = re.sub(r"\W+", "_", name).strip("_").upper() or "LABEL"
         numbered = [plain, *(f"{plain}_{number}" for number in range(2, len(values) + 2))]

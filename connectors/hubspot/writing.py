@@ -92,10 +92,9 @@ COMPANIES = write_objects(
     created="createdate",
     relations={},
     required=frozenset({"name", "domain"}),
-    finds={
-        "domain": BySearch(kind=objects.COMPANIES, groups=by_domain),
-        "name": BySearch(kind=objects.COMPANIES, groups=by_name),
-    },
+    finds=dict.fromkeys(
+        ("domain", "name"), BySearch(kind=objects.COMPANIES, groups={"domain": by_domain, "name": by_name})
+    ),
     label=LeadStatus(kind=objects.COMPANIES),
 )
 
@@ -119,8 +118,8 @@ CONTACTS = write_objects(
     required=frozenset({"email", "firstname", "lastname"}),
     finds={
         "email": ByEmail(kind=objects.CONTACTS),
-        "phone": BySearch(kind=objects.CONTACTS, groups=by_phone),
-        "name": BySearch(kind=objects.CONTACTS, groups=by_full_name),
+        "phone": BySearch(kind=objects.CONTACTS, groups={"phone": by_phone}),
+        "name": BySearch(kind=objects.CONTACTS, groups={"name": by_full_name}),
     },
     label=LeadStatus(kind=objects.CONTACTS),
 )

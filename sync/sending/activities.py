@@ -38,23 +38,31 @@ async def push_activity(desk: Desk, push: Push) -> Outcome:
     }
     if not refs["contacts"]:
         return Skipped(f"None of its contacts is in {label} any more.")
-    external = _find_type(desk, row["kind"])
+    tried = push.progress.get("activity", {}).get("type")  # its kind may have changed since
+    external = desk.client.connector.type(tried) if tried else _find_type(desk, row["kind"])
     if external is None:
         return Refused(f"{label} has no kind of activity for {row['kind']}.")
-    values = {name: row[name] for name in WRITTEN if row[name] is not None}
+    values = {name: row[name] for name in WRITTEN if row[name] is not None and has_place(external, name)}
     owner = await find_owner(desk, push, wanted)
     draft = Draft(values=values, refs={name: ends for name, ends in refs.items() if ends}, owner=owner)
     made = await desk.make(push, "activity", external, draft)
     mapped = await desk.read(external, [made])
     done = push.progress["activity"]
     store = partial(desk.take_over, external, list(mapped.values()), {made: push.record_id}, done=done)
-    return Committed(external_type=external.name, external_id=made, store=store)
+    note = " ".join(desk.list_left(push)) or None
+    return Committed(external_type=external.name, external_id=made, note=note, store=store)
 
 
 def _find_type(desk: Desk, kind: str) -> ExternalType | None:
     connector = desk.client.connector
     found = connector.activities.get(ActivityKind(kind))
     return connector.type(found[0]) if found else None
+
+
+def has_place(external: ExternalType, column: str) -> bool:
+    """Whether records of the type have it at all: what a kind of activity lacks in a CRM need not be told of each."""
+    writes = external.writes
+    return writes is not None and column in writes.fills.keys() | writes.at_first
 
 
 def _refer(links: Mapping[Any, list[Mapping[str, Any]]], records: list[Any]) -> list[tuple[str, str]]:

@@ -1,25 +1,26 @@
 """Where pushes of one integration are written: its CRM, its mappings, and our rows of it."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.catalogs import read_catalog
-from connectors.client import Client
+from connectors.client import MOST_MADE, Client
 from connectors.declaration import ExternalType
-from connectors.errors import Ambiguous, Conflict, CrmError, Unmappable
+from connectors.errors import Ambiguous, Conflict, CrmError, Rejected, Unmappable
 from connectors.facts import Catalog, Mapped, Payload
 from connectors.mapping import map_record
 from connectors.once import Once
 from connectors.overrides import Overrides
-from connectors.unmapping import fit_draft
-from connectors.writing import Draft
+from connectors.unmapping import fit_draft, unmap_draft
+from connectors.values import read_domain
+from connectors.writing import Draft, Key
 from storage import integrations, merges, pushes, sending
 from storage.database import Database
 from storage.outbound import Push
@@ -54,11 +55,12 @@ class Doubtful(Exception):  # noqa: N818 # named by what is so
 class Locks:
     """What only one push may do at a time: of an integration one worker has them all."""
 
-    by_name: defaultdict[tuple[UUID, str], asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    by_name: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Those that somebody holds, or waits for."""
 
     def of(self, integration: UUID, name: str) -> asyncio.Lock:
         """The one of that name."""
-        return self.by_name[integration, name]
+        return self.by_name.setdefault((integration, name), asyncio.Lock())
 
 
 @dataclass(kw_only=True)
@@ -110,13 +112,19 @@ class Desk:
             self.catalogs[external.name] = await read_catalog(self.client, external, self.region)
         return self.catalogs[external.name]
 
-    async def know_option(self, external: ExternalType, name: str) -> None:
-        """Has the catalog read anew where it was read before the CRM had an option of that name."""
-        known = {
-            label for one in (await self.catalog(external)).fields.get(external.name, ()) for _, label in one.options
-        }
-        if name not in known:
+    async def know_option(self, external: ExternalType, value: str, name: str) -> None:
+        """Has the catalog read anew where it was read before the CRM had that option: in place of what a sync has read what
+        was read in the last minute, and in place of that what the CRM has now."""
+        if await self._lacks_option(external, value, name):
             del self.catalogs[external.name]
+            if await self._lacks_option(external, value, name):
+                self.client.once = Once()
+                del self.catalogs[external.name]
+
+    async def _lacks_option(self, external: ExternalType, value: str, name: str) -> bool:
+        fields = (await self.catalog(external)).fields.get(external.name, ())
+        options = {(one, label.strip().casefold()) for each in fields for one, label in each.options}
+        return (value, name.casefold()) not in options
 
     async def follow(self, group: Sequence[Push]) -> None:
         """Has pushes be about the records that theirs have become part of."""
@@ -129,8 +137,11 @@ class Desk:
 
     # ------------------------------------------------------------ making a record once
 
-    async def make(self, push: Push, step: str, external: ExternalType, draft: Draft) -> str:
+    async def make(
+        self, push: Push, step: str, external: ExternalType, draft: Draft, spare: Collection[str] = ()
+    ) -> str:
         """The id of the record that the draft becomes. It is made once: a try that may have succeeded is looked for first.
+        What the CRM has no place for, or refuses of the columns that it can do `spare`, is left out: `list_left` says so.
 
         Raises a CrmError where nothing was made, Doubtful where nobody knows yet, Taken.
         """
@@ -139,11 +150,8 @@ class Desk:
             return str(done["id"])
         if "tried_at" in done and (found := await self._find_made(push, step, external, draft)):
             return found
-        catalog = await self.catalog(external)
-        fitted, _ = fit_draft(external, draft, catalog, self.overrides, now=self.client.now(), is_new=True)
-        await self.note(push, step, {"tried_at": self.client.now().isoformat()})
         try:
-            made = await self.client.create(external, fitted, catalog, self.overrides)
+            made = await self._create(push, step, external, draft, spare)
         except Ambiguous:
             await self.note(push, step, {**push.progress[step], "doubted_at": self.client.now().isoformat()})
             if found := await self._find_made(push, step, external, draft):
@@ -160,20 +168,51 @@ class Desk:
         await self.note_made(push, step, external, made)
         return made
 
+    async def _create(self, push: Push, step: str, external: ExternalType, draft: Draft, spare: Collection[str]) -> str:
+        """Raises what `Client.create` raises, Taken."""
+        catalog, now = await self.catalog(external), self.client.now()
+        fitted, refused = fit_draft(external, draft, catalog, self.overrides, now=now, is_new=True)
+        values = {name: value for name, value in fitted.values.items() if name in spare}
+        fields = unmap_draft(external, Draft(values=values), catalog, self.overrides, now=now).fields
+        usual = external.writes.spare if external.writes else frozenset()
+        left, without = [error.message for error in refused], set[str]()
+        while True:
+            tried_at = self.client.now().isoformat()
+            await self.note(push, step, {"type": external.name, "tried_at": tried_at, "left": left})
+            try:
+                return await self.client.create(external, fitted, catalog, self.overrides, without=without)
+            except Rejected as error:
+                told = (fields.keys() | usual) & error.fields.keys() - without
+                if not told:
+                    raise
+                without |= told
+                left.append(f"Left out: {error.message}")
+
+    @staticmethod
+    def list_left(push: Push) -> list[str]:
+        """What was left out of what a push has made, a sentence for each."""
+        steps = [done for done in push.progress.values() if isinstance(done, dict)]
+        return list(dict.fromkeys(text for done in steps for text in done.get("left", ())))
+
     async def note_made(
         self, push: Push, step: str, external: ExternalType, made: str, *, is_ours: bool = True
     ) -> None:
         """Keeps which record of the CRM a step has made, or found. Raises Taken."""
         if external.record_type.value == push.record_type:
             push.external_type, push.external_id = external.name, made
-        await self.note(push, step, {"type": external.name, "id": made, "ours": is_ours})
+        left = push.progress.get(step, {}).get("left", []) if is_ours else []
+        tried_at = push.progress.get(step, {}).get("tried_at")
+        done = {"type": external.name, "tried_at": tried_at, "id": made, "ours": is_ours, "left": left}
+        await self.note(push, step, done)
 
     async def note(self, push: Push, step: str, done: Mapping[str, Any]) -> None:
         """Keeps how far a step has come, before anything else is done. Raises Taken."""
         push.progress = {**push.progress, step: dict(done)}
         if push.first_tried_at is None:
             push.first_tried_at = self.client.now()
-        async with self.database.session(push.workspace_id) as session:
+        # steps go side by side: whichever writes last writes all of them
+        turn = self.locks.of(self.integration.id, f"push:{push.id}")
+        async with turn, self.database.session(push.workspace_id) as session:
             if not await pushes.keep(self.database, session, push):
                 raise Taken
 
@@ -182,7 +221,8 @@ class Desk:
         done = push.progress[step]
         since = datetime.fromisoformat(done["tried_at"])
         async with self.locks.of(self.integration.id, "made"):
-            for row in await self._list_candidates(external, draft, since):
+            rows = await self._list_candidates(external, draft, since)
+            for row in rows:
                 identifier = await self._recognise(push, external, row, draft)
                 if identifier is not None:
                     await self.note_made(push, step, external, identifier)
@@ -191,17 +231,23 @@ class Desk:
         left = self._lag(external, draft) - (self.client.now() - doubted).total_seconds()
         if left > 0:
             raise Doubtful(self._explain(external), left)
+        if len(rows) >= MOST_MADE and not self._list_sure_keys(external, draft):
+            raise Doubtful(self._explain(external), None)  # what was made before them is not shown
         return None
 
     async def _list_candidates(self, external: ExternalType, draft: Draft, since: datetime) -> list[Payload]:
         """Records that the try may have made: by a key that is found at once, and of those that were made since."""
-        writes, found = external.writes, list[Payload]()
-        for key, value in list_keys(draft):
-            if writes and key in writes.finds and not writes.finds[key].lag:
-                found += await self.client.find(external, key, value, self.region)
-        if writes and writes.made:
+        told = await self.client.find_any(external, self._list_sure_keys(external, draft), self.region)
+        found = [row for rows in told for row in rows]
+        if external.writes and external.writes.made:
             found += await self.client.list_made(external, since - SLACK)
         return found
+
+    @staticmethod
+    def _list_sure_keys(external: ExternalType, draft: Draft) -> list[Key]:
+        """Those by which a record is found at once."""
+        finds = external.writes.finds if external.writes else {}
+        return [key for key in list_keys(draft) if key[0] in finds and not finds[key[0]].lag]
 
     async def _recognise(self, push: Push, external: ExternalType, row: Payload, draft: Draft) -> str | None:
         """The id of a record that is what the draft asks for, and that nobody else here has made or knows."""
@@ -218,10 +264,8 @@ class Desk:
 
     def _lag(self, external: ExternalType, draft: Draft) -> float:
         """Seconds after which a look that finds nothing proves something: by a key that is found at once, or by a list."""
-        writes = external.writes
-        if writes is None or any(key in writes.finds and not writes.finds[key].lag for key, _ in list_keys(draft)):
-            return self.settling
-        return self.settling + (writes.made.lag if writes.made else 0.0)
+        made = external.writes.made if external.writes else None
+        return self.settling + (made.lag if made and not self._list_sure_keys(external, draft) else 0.0)
 
     def _explain(self, external: ExternalType) -> str:
         label = self.client.connector.label
@@ -243,6 +287,12 @@ class Desk:
             except Unmappable:
                 continue
         return found
+
+    async def find_survivors(self, external: ExternalType, ids: Collection[str]) -> dict[str, Mapped]:
+        """What records that are not there any more have become part of, by their own ids, as far as the CRM says."""
+        rows, _ = await self.client.prove(external, list(ids)) if ids else ({}, ())
+        survivors = [one for one in await self.map(external, list(rows.values())) if not one.is_deleted]
+        return {gone: survivor for survivor in survivors for gone in survivor.merged if gone in ids}
 
     async def take_over(
         self,
@@ -266,7 +316,7 @@ class Desk:
             await writer.store_page(external, records, places)
 
 
-def list_keys(draft: Draft) -> list[tuple[str, str]]:
+def list_keys(draft: Draft) -> list[Key]:
     """(key, value) that a record may be found by, the surest first."""
     values = draft.values
     found = [("email", one["value"]) for one in values.get("emails") or ()]
@@ -281,6 +331,9 @@ def is_drafted(mapped: Mapped, draft: Draft) -> bool:
         if asked.get(name):
             theirs = {(one.get("e164") or one["value"]).casefold() for one in said.get(name) or ()}
             return any((one.get("e164") or one["value"]).casefold() in theirs for one in asked[name])
+    homes = (None, asked.get("domain"), read_domain(asked.get("website")))
+    if asked.get("domain") and said.get("domain") not in homes:
+        return False
     names = [name for name in ("name", "title", "subject", "body") if asked.get(name) and said.get(name)]
     is_alike = bool(names) and all(str(said[name]).strip() == str(asked[name]).strip() for name in names[:1])
     theirs = {end for ends in mapped.refs.values() for end in map(tuple, ends)}

@@ -66,13 +66,22 @@ async def push_edits(desk: Desk, group: Sequence[Push]) -> dict[UUID, Outcome]:
 
 
 async def _look(desk: Desk, external: ExternalType, edits: Sequence[Edit]) -> None:
-    """What the CRM has now is here before anything is written over it: the policy decides about what both have changed."""
+    """What the CRM has now is here before anything is written over it: the policy decides about what both have changed. An
+    edit of what has become part of another record there is one of that record."""
     ids = list(dict.fromkeys(edit.external_id for edit in edits))
     found = await desk.read(external, ids)
-    leaving = {edit.push.record_id: edit.push.details.get("fields", ()) for edit in edits}
+    survivors = await desk.find_survivors(external, [one for one in ids if one not in found])
+    found |= {one.external_id: one for one in survivors.values()}
+    leaving: dict[UUID, set[str]] = {}
+    for edit in edits:
+        leaving.setdefault(edit.push.record_id, set()).update(edit.push.details.get("fields", ()))
     async with desk.database.session(desk.integration.workspace_id) as session:
         await desk.take_over(external, list(found.values()), {}, session, leaving=leaving)
+    if survivors:
+        await desk.follow([edit.push for edit in edits])
     for edit in edits:
+        if edit.external_id in survivors:
+            edit.external_id = survivors[edit.external_id].external_id
         edit.read = found.get(edit.external_id)
 
 
@@ -99,7 +108,7 @@ async def _draft(desk: Desk, type_: RecordType, external: ExternalType, edits: S
                 edit.notes += [error.message for error in refused]
     for edit in edits:
         if edit.draft is not None:
-            await desk.note(edit.push, SENT, edit.sent)
+            await desk.note(edit.push, SENT, {**edit.push.progress.get(SENT, {}), **edit.sent})
 
 
 def _list_values(
@@ -183,16 +192,18 @@ def _fill(
 
 
 async def _send(desk: Desk, external: ExternalType, edits: Sequence[Edit]) -> None:
-    """Writes, and reads what the CRM has made of it."""
-    todo = {edit.external_id: edit for edit in edits if edit.draft is not None}
-    drafts = {name: edit.draft for name, edit in todo.items() if edit.draft is not None}
-    if not drafts:
-        return
-    told = await desk.client.change(external, drafts, await desk.catalog(external), desk.overrides)
-    done = [name for name, error in told.items() if error is None]
-    found = await desk.read(external, done) if done else {}
-    for name, edit in todo.items():
-        edit.error, edit.read = told[name], found.get(name)
+    """Writes, and reads what the CRM has made of it. Of several that have come to be about one record each is sent by
+    itself."""
+    todo = [edit for edit in edits if edit.draft is not None]
+    while todo:
+        first = {edit.external_id: edit for edit in reversed(todo)}
+        drafts = {name: edit.draft for name, edit in first.items() if edit.draft is not None}
+        told = await desk.client.change(external, drafts, await desk.catalog(external), desk.overrides)
+        done = [name for name, error in told.items() if error is None]
+        found = await desk.read(external, done) if done else {}
+        for name, edit in first.items():
+            edit.error, edit.read = told[name], found.get(name)
+        todo = [edit for edit in todo if first[edit.external_id] is not edit]
 
 
 def _conclude(desk: Desk, edits: Sequence[Edit]) -> Outcome:

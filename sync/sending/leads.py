@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from connectors.client import together
 from connectors.declaration import ExternalType
-from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
+from connectors.errors import Ambiguous, CrmError, QuotaExhausted, Reauthorize, Retryable
 from connectors.overrides import Overrides
 from connectors.writing import Draft
 from storage import sending
@@ -25,6 +24,8 @@ LABEL: Final = "Warm Lead"
 PERSON: Final = ("name", "first_name", "last_name", "job_title", "emails", "phones", "address")
 COMPANY: Final = ("name", "domain", "website", "industry", "employee_count", "phone", "address")
 """What goes with a new record, beside what people have mapped outbound."""
+SPARE: Final = frozenset({"job_title", "address", "website", "industry", "employee_count", "phone", "custom_fields"})
+"""What a CRM may refuse of it without the lead being lost: it is not what anybody is found by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ async def push_lead(desk: Desk, push: Push) -> Outcome:
             refs = {"organization": [employer]} if employer else {}
             values = choose_values(lead.contact, PERSON, person, desk.overrides)
             draft = Draft(values=values, refs=refs, owner=owner, label=label)
-            found = await desk.make(push, "person", person, draft)
+            found = await desk.make(push, "person", person, draft, SPARE)
         else:
             await desk.note_made(push, "person", person, found, is_ours=False)
             if label is not None:
@@ -75,7 +76,8 @@ async def push_lead(desk: Desk, push: Push) -> Outcome:
         await placing.end()
     done = push.progress["person"]
     store = partial(desk.take_over, person, list(mapped.values()), {found: push.record_id}, done=done)
-    return Committed(external_type=person.name, external_id=found, note=note, store=store)
+    notes = [*([note] if note else []), *desk.list_left(push)]
+    return Committed(external_type=person.name, external_id=found, note=" ".join(notes) or None, store=store)
 
 
 async def _label(desk: Desk, external: ExternalType, found: str, label: str) -> None:
@@ -146,8 +148,8 @@ async def _place(
     owner: str | None,
     reference: "asyncio.Future[tuple[str, str] | None]",
 ) -> None:
-    """By its link, else as it was found, else made. Contacts of one organization that come at once wait for each other, so
-    that it is made once."""
+    """By its link, else as it was found, else made. Contacts of one organization that come at once wait for each other, and
+    go on with what one of them has begun, so that it is made once."""
     external = desk.writes(RecordType.ORGANIZATION)
     try:
         if lead.organization is None or external is None:
@@ -157,11 +159,15 @@ async def _place(
         async with desk.locks.of(desk.integration.id, f"organization:{key}"):
             async with desk.database.session(push.workspace_id) as session:
                 links = await sending.find_links(desk.database, session, desk.integration.id, [key])
+                begun = await sending.find_employing(desk.database, session, desk.integration.id, key, push.id)
             if key in links:
                 reference.set_result((links[key][0]["external_type"], links[key][0]["external_id"]))
                 return
+            step = push.progress.get("organization") or begun
+            push.progress = {**push.progress, "employer": str(key), **({"organization": step} if step else {})}
             values = choose_values(lead.organization, COMPANY, external, desk.overrides)
-            made = found or await desk.make(push, "organization", external, Draft(values=values, owner=owner))
+            draft = Draft(values=values, owner=owner)
+            made = found or await desk.make(push, "organization", external, draft, SPARE)
             done = push.progress.get("organization")
             reference.set_result((external.name, made))
             mapped = await desk.read(external, [made])
@@ -193,7 +199,7 @@ async def _find(desk: Desk, external: ExternalType, row: Mapping[str, Any]) -> s
     company of the same name and another domain is another one."""
     finds = external.writes.finds if external.writes else {}
     keys = [(key, value) for key, value in list_keys(external.record_type, row) if key in finds]
-    answers = await together(*(desk.client.find(external, key, value, desk.region) for key, value in keys))
+    answers = await desk.client.find_any(external, keys, desk.region)
     for (key, _), rows in zip(keys, answers, strict=True):
         alive = [one for one in await desk.map(external, rows) if not one.is_deleted]
         if key == "name" and row["domain"]:
@@ -226,12 +232,12 @@ async def _find_label(desk: Desk, external: ExternalType) -> tuple[str | None, s
             value = await client.find_label(external, LABEL)
             if value is None and desk.integration.allow_new_picklist_values:
                 value = await client.add_label(external, LABEL)
-    except (Retryable, QuotaExhausted, Reauthorize):
+    except (Ambiguous, Retryable, QuotaExhausted, Reauthorize):
         raise
     except CrmError as error:
         return None, f"The label “{LABEL}” was left out: {error.message}"
-    await desk.know_option(external, LABEL)
     if value is None:
         what = f"{label} has no label “{LABEL}”, so the contact is there without it"
         return None, f"{what}: add it there, or let this integration add picklist values."
+    await desk.know_option(external, value, LABEL)
     return value, None

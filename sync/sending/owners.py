@@ -32,18 +32,25 @@ async def find_owner(desk: Desk, push: Push, wanted: Mapping[str, Any] | None = 
     if email is not None:
         return await _find_by_email(desk, email, is_asked=True)
     async with desk.database.session(push.workspace_id) as session:
+        are_known = await owners.are_known(desk.database, session, desk.integration.id)
+    if not are_known:
+        await People(desk.database, desk.client, desk.integration).keep_users()
+    async with desk.database.session(push.workspace_id) as session:
         return await _find_by_cause(desk.database, session, desk.integration, push.caused_by)
 
 
 async def _find_by_cause(
     database: Database, session: AsyncSession, integration: Integration, caused_by: str | None
 ) -> str | None:
+    """Nobody who has left there: the CRM would refuse all of it."""
     kind, _, name = (caused_by or "").partition(":")
-    if kind == "member" and (user := await owners.find_by_member(database, session, integration.id, UUID(name))):
-        return user.external_id
+    if kind == "member":
+        member = await owners.find_by_member(database, session, integration.id, UUID(name))
+        if member and member.is_active:
+            return member.external_id
     if integration.account_user_id:
         user = await owners.find_by_id(database, session, integration.id, integration.account_user_id)
-        return user.external_id if user else None
+        return user.external_id if user and user.is_active else None
     return None
 
 

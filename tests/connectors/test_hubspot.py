@@ -148,7 +148,7 @@ async def test_a_scope_that_was_not_granted_is_named_by_its_code(simulator: Simu
 
 def test_owners_are_named_by_their_owner_id() -> None:
     assert read_source("HUBSPOT", HUBSPOT.users) == (
-        User(external_id="77", name="Rae Rep", email="rep@example.com"),
+        User(external_id="77", name="Rae Rep", email="rep@example.com", login="501"),
         User(external_id="78", name="Gone Girl", email="gone@example.com", is_active=False),
         User(external_id="79", name="Inbox", email=None),
     )

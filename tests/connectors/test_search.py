@@ -1,5 +1,6 @@
 """Searches by the shared client, against a CRM that is faked at the transport."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,3 +72,20 @@ async def test_what_is_not_searched_is_not_asked_for(crm: respx.MockRouter, clie
         await client.search(PIPEDRIVE.type("Note"), "ann")
 
     assert (caught.value.message, client.calls) == ("Pipedrive does not search Note.", 0)
+
+
+async def test_what_one_search_cannot_show_is_searched_for_key_by_key(crm: respx.MockRouter, client: Client) -> None:
+    """A name that very many have does not hide the one with the domain."""
+    client.connector = client.wire.connector = CONNECTORS["HUBSPOT"]
+    rows = {one: {"id": one, "properties": {"name": "Acme", "domain": f"{one}.example"}} for one in "12"}
+    answers = [{"results": [rows["1"]], "paging": {"next": {"after": "100"}}}, {"results": [rows["2"]]}]
+    asked = crm.post("/crm/objects/2026-09/companies/search")
+    asked.side_effect = [httpx.Response(200, json=answers[place]) for place in (0, 1, 0)]
+    crm.post("/crm/objects/2026-09/companies/batch/read").respond(200, json={"results": list(rows.values())})
+    crm.get("/crm/properties/2026-09/companies").respond(200, json={"results": []})
+
+    keys = [("domain", "2.example"), ("name", "Acme")]
+    domain, name = await client.find_any(CONNECTORS["HUBSPOT"].type("companies"), keys)
+
+    assert ([row["id"] for row in domain], sorted(row["id"] for row in name)) == (["2"], ["1", "2"])
+    assert [len(json.loads(call.request.content)["filterGroups"]) for call in asked.calls] == [3, 2, 1]

@@ -283,6 +283,31 @@ async def test_an_organization_is_found_by_its_keys(client: Client, company: Ext
     assert {key: [str(row["id"]) for row in rows] for key, rows in found.items()} == {key: [one] for key in found}
 
 
+@pytest.mark.parametrize("crm", ["HUBSPOT"])
+async def test_several_keys_are_one_search_and_each_has_its_own_answer(
+    simulator: Simulator, client: Client, person: ExternalType, company: ExternalType
+) -> None:
+    one = await create(client, company, Draft(values=ACME))
+    other = await create(client, company, Draft(values={"name": "Acme s.r.o.", "domain": "acme.example.net"}))
+    ann = await create(client, person, Draft(values=ANN))
+    simulator.restart()
+
+    companies = await client.find_any(
+        company, [("domain", "acme.example"), ("name", "acme s.r.o."), ("name", "No Body")]
+    )
+    people = await client.find_any(person, [("email", "a@b.example"), ("email", "ann@acme.example")], "DE")
+
+    assert [sorted(str(row["id"]) for row in rows) for rows in companies] == [[one], sorted([one, other]), []]
+    assert [[str(row["id"]) for row in rows] for rows in people] == [[], [ann]]
+    asked = [request.url.path.removeprefix("/hubspot/crm/objects/2026-09/") for request, _ in simulator.sent]
+    assert [path for path in asked if path.startswith(("companies", "contacts"))] == [
+        "companies/search",
+        "companies/batch/read",
+        "contacts/batch/read",
+        "contacts/batch/read",
+    ]
+
+
 @EVERY
 async def test_a_search_that_lags_says_so_and_a_unique_key_is_read_at_once(
     simulator: Simulator, client: Client, person: ExternalType

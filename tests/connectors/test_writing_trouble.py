@@ -127,13 +127,13 @@ async def test_what_the_crm_refuses_is_told_in_its_words(
     assert (
         error.fields
         == {
-            "PIPEDRIVE": {"owner_id": "Validation failed: owner_id: is no user of this company"},
+            "PIPEDRIVE": {"owner_id": "is no user of this company"},
             "HUBSPOT": {"hubspot_owner_id": "Owner 123456789 does not exist"},
         }[crm]
     )
     refusals = {
-        "PIPEDRIVE": "Pipedrive refuses the request (HTTP 400, ERR_SCHEMA_VALIDATION_FAILED): owner_id: Validation"
-        " failed: owner_id: is no user of this company.",
+        "PIPEDRIVE": "Pipedrive refuses the request (HTTP 400, ERR_SCHEMA_VALIDATION_FAILED): owner_id: is no user of"
+        " this company.",
         "HUBSPOT": "HubSpot refuses the request (HTTP 400, VALIDATION_ERROR): hubspot_owner_id: Owner 123456789 does"
         " not exist.",
     }
@@ -157,8 +157,12 @@ async def test_a_field_that_comes_with_a_plan_does_not_keep_a_new_record_out(sim
     client = simulator.client(token=f"{simulator.token}-2")
     company = find_type(simulator, RecordType.ORGANIZATION)
 
-    one = await create(client, company, Draft(values=ACME))
+    catalog = await read_catalog(client, company, "DE")
+    with pytest.raises(Rejected) as caught:
+        await client.create(company, Draft(values=ACME), catalog)
 
+    assert list(caught.value.fields) == ["website", "employee_count"]
+    one = await client.create(company, Draft(values=ACME), catalog, without={"website", "employee_count"})
     assert told(await read_back(client, company, one), "name", "website") == {"name": "Acme s.r.o.", "website": None}
 
 
