@@ -32,7 +32,7 @@ from resolvers.errors import ErrorCode
 from resolvers.operation import OTHER, UNNAMED, UNREAD, Operation
 from storage.database import Database
 from storage.errors import StorageError
-from storage.gauges import Waiting, count_waiting, find_least
+from storage.gauges import Waiting, count_failing, count_waiting, find_least
 from storage.shapes import LIVE, SyncStatus
 from sync.observer import Claim
 
@@ -103,6 +103,12 @@ class Metrics:
             registry=registry,
         )
         self._runs = Counter("crosswalk_runs", "Runs that have ended.", ("kind", "status"), registry=registry)
+        self._pushes = Counter(
+            "crosswalk_pushes",
+            "What has become of pushes each time that they were tried.",
+            ("crm", "kind", "status"),
+            registry=registry,
+        )
         self.sockets = Gauge("crosswalk_sockets_open", "WebSockets that are open.", registry=registry)
         self.streams = Gauge(
             "crosswalk_streams_open", "Operations under way on sockets and event streams.", registry=registry
@@ -127,6 +133,10 @@ class Metrics:
         told = "failed" if status is None else str(status) if status in STATUSES else f"{status // 100}xx"
         self._calls.labels(crm, told).inc()
         self._call_seconds.labels(crm).observe(seconds)
+
+    def count_push(self, crm: str, kind: str, status: str) -> None:
+        """A push was tried, and stands like this."""
+        self._pushes.labels(crm, kind, status).inc()
 
     def count_claim(self, claim: Claim) -> None:
         """A worker has taken a run."""
@@ -155,6 +165,7 @@ class Stock(Collector):
         self._database: Database | None = None
         self._least: dict[tuple[str, str], float] = {}
         self._waiting: Waiting | None = None
+        self._failing: int | None = None
         self._asked = -FRESH
         self._turn = asyncio.Lock()
 
@@ -163,11 +174,12 @@ class Stock(Collector):
         async with self._turn:
             if time.monotonic() - self._asked < FRESH:
                 return
-            self._database, self._least, self._waiting = database, {}, None
+            self._database, self._least, self._waiting, self._failing = database, {}, None, None
             limits = {name: connector.limits for name, connector in CONNECTORS.items()}
             try:
                 async with asyncio.timeout(PATIENCE):
                     self._least = await find_least(database, limits)
+                    self._failing = await count_failing(database)
                     self._waiting = await count_waiting(database)
             except (StorageError, TimeoutError):
                 pass
@@ -186,6 +198,8 @@ class Stock(Collector):
         yield budget
         yield gauge("crosswalk_jobs_waiting", "Jobs that a worker could take now.", waiting.jobs if waiting else None)
         yield gauge("crosswalk_oldest_job_seconds", "Age of the oldest of them.", waiting.oldest if waiting else None)
+        failing = "Integrations with pushes that are tried again every hour."
+        yield gauge("crosswalk_outboxes_failing", failing, self._failing)
         yield gauge("crosswalk_database_up", "1 where the database answers.", int(waiting is not None))
         busy = GaugeMetricFamily(
             "crosswalk_database_connections_busy",

@@ -110,7 +110,7 @@ async def open_process(
         worker = Worker(database, jobs, services.clients, observer)
         leaver, ranker = Leaver(database), Ranker(database)
         sender = Sender(database=database, clients=services.clients)
-        pusher = Pusher(database=database, jobs=jobs, send=sender.send)
+        pusher = Pusher(database=database, jobs=jobs, send=sender.send, observer=observer)
         jobs.handle(
             sync=Task(worker.run_sync, worker.fail),
             leave=Task(leaver.take_away, leaver.fail),

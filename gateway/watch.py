@@ -109,6 +109,10 @@ class Watch:
         if self.traces:
             self.traces.call(crm, status, seconds)
 
+    def push(self, crm: str, kind: str, status: str) -> None:
+        """A push was tried."""
+        self.metrics.count_push(crm, kind, status)
+
     @contextmanager
     def claim(self, claim: Claim) -> Iterator[None]:
         """A worker's hold on a run."""

@@ -1,10 +1,11 @@
-"""How the work stands, of all workspaces together: what is left of the CRMs' limits, which jobs wait. Numbers, no ids."""
+"""How the work stands, of all workspaces together: what is left of CRMs' limits, what waits, what fails. No ids."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
+from storage import schedule
 from storage.database import Database
 from storage.ledger import Limited
 
@@ -34,6 +35,9 @@ FROM procrastinate_jobs AS job
 LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events WHERE job_id = job.id) AS made ON true
 WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
 """
+
+FAILING = "SELECT count(*) AS failing FROM schedule WHERE name = %(retry)s"
+"""Of outboxes: the pushes themselves are read by one workspace at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +71,9 @@ async def count_waiting(database: Database) -> Waiting:
     """How many there are."""
     (row,) = await database.lookup(WAITING, {})
     return Waiting(jobs=row["waiting"], oldest=row["oldest"])
+
+
+async def count_failing(database: Database) -> int:
+    """Integrations of which something has failed, or may have arrived, and is taken up every hour."""
+    (row,) = await database.lookup(FAILING, {"retry": schedule.RETRY})
+    return int(row["failing"])

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import consents, integrations
+from storage import consents, integrations, notifications
 from storage.database import WAIT, Database
 from storage.errors import BrokenSeal, UnknownKey
 from storage.secrets import Keyring, make_head
@@ -40,7 +40,7 @@ UPDATE integration SET credentials = NULL, status = %(status)s, last_error = %(m
 WHERE workspace_id = %(workspace)s AND id = %(integration)s AND credentials = %(old)s RETURNING id
 """
 
-LOST: Final = "The key that its credentials were sealed with is lost: connect it again."
+LOST: Final = "The key that its credentials were sealed with is lost"
 
 SAMPLES: Final = 3
 """Of workspaces, and of integrations in each, that a key is tried with: one value alone can have been damaged."""
@@ -210,11 +210,14 @@ async def _forget_one(database: Database, workspace: UUID, row: Mapping[str, Any
         "integration": row["id"],
         "old": row["credentials"],
         "status": IntegrationStatus.ERROR.value,
-        "message": LOST,
+        "message": f"{LOST}: connect it again.",
     }
     async with database.session(workspace) as session:
         await consents.lock_credential(database, session, row["id"])
+        integration = await integrations.find(session, row["id"])  # as it is with its credentials
         changed = bool(await database.run(session, FORGET, values))
         if changed:
             await integrations.announce(session, row["id"])
+        if changed and integration:
+            await notifications.notify_refused(database, session, integration, f"{LOST}.")
         return changed

@@ -27,6 +27,9 @@ class Observer(Protocol):
     def call(self, crm: str, status: int | None, seconds: float) -> None:
         """A CRM was called, and has answered with this status of HTTP, or not at all."""
 
+    def push(self, crm: str, kind: str, status: str) -> None:
+        """A push was tried, or looked at, and stands like this."""
+
     def claim(self, claim: Claim) -> AbstractContextManager[object]:
         """A worker has taken a run; at the end of the block it leaves it, and `claim` has how."""
 
@@ -35,6 +38,9 @@ class Nobody:
     """Does not look."""
 
     def call(self, crm: str, status: int | None, seconds: float) -> None:
+        """Nothing."""
+
+    def push(self, crm: str, kind: str, status: str) -> None:
         """Nothing."""
 
     def claim(self, claim: Claim) -> AbstractContextManager[object]:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import os
 import re
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from storage.secrets import Keyring
 from storage.shapes import CredentialKind, IntegrationStatus
 from storage.tables import Integration, Workspace
 from tests.house.sources import ROOT
+from tests.nursery import NURSERY, Process
 
 OLD, NEW, OTHER = (f"{name}:{base64.b64encode(name.encode() * 32).decode()}" for name in "ano")
 SECRET = b'{"token": "open sesame"}'
@@ -120,17 +120,13 @@ class Place:
             await self.database.run(session, f"{change} WHERE id = %(id)s", {"id": integration})
         return integration
 
-    async def command(self, *arguments: str) -> asyncio.subprocess.Process:
-        """`crosswalk …`, in a process of its own."""
+    def command(self, *arguments: str) -> Process:
+        """`crosswalk …`, in a process of its own; what it says is in `out` and `errors`."""
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": self.url}
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "gateway", *arguments),
-            env={**env, "CROSSWALK_KEYS": f"file:{self.path}"},
-            cwd=self.path.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        env["CROSSWALK_KEYS"] = f"file:{self.path}"
+        here = self.path.parent
+        with (here / "out").open("wb") as out, (here / "errors").open("wb") as errors:
+            return NURSERY.start([sys.executable, "-m", "gateway", *arguments], env, out, errors, here)
 
     async def waits(self) -> None:
         """Until somebody has to wait for what somebody else does."""
@@ -301,18 +297,19 @@ async def test_killed_in_the_middle_it_goes_on(place: Place) -> None:
     workspace, second = sorted(place.integrations)[1]
     async with place.database.session(workspace) as session:
         await consents.lock_credential(place.database, session, second)
-        killed = await place.command("rotate-keys", "--drop")
+        killed = place.command("rotate-keys", "--drop")
         await place.waits()
         killed.kill()
-        await killed.communicate()
+        await asyncio.to_thread(killed.wait, 60)
     new, old = place.names
     assert sorted(await place.sealed_with()) == sorted([new, old])
 
-    again = await place.command("rotate-keys", "--drop")
-    out, error = await again.communicate()
+    again = place.command("rotate-keys", "--drop")
+    code = await asyncio.to_thread(again.wait, 60)
 
-    assert (again.returncode, error) == (0, b"")
-    assert out.decode().startswith(f"Sealed anew with key {new}: the credentials of 1 integration.\n")
+    out, errors = ((place.path.parent / name).read_text() for name in ("out", "errors"))
+    assert (code, errors) == (0, "")
+    assert out.startswith(f"Sealed anew with key {new}: the credentials of 1 integration.\n")
     assert place.names == [new]
     assert await place.sealed_with() == [new, new]
     assert await place.opened() == {SECRET}
@@ -373,6 +370,11 @@ async def test_going_on_without_a_lost_key(place: Place, say: Say) -> None:
     lost = ("ERROR", "The key that its credentials were sealed with is lost: connect it again.")
     assert [(row.status, row.last_error) for row in await place.read()] == [lost, lost, ACTIVE]
     assert [row.credentials is None for row in await place.read()] == [True, True, False]
+    told = "Acme has to be connected again: The key that its credentials were sealed with is lost."
+    workspace = place.integrations[0][0]
+    sql = "SELECT code, message FROM notification WHERE workspace_id = %(workspace)s"
+    rows = await place.database.fetch(workspace, sql, {"workspace": workspace})
+    assert rows == [{"code": "CONSENT_NEEDED", "message": told}] * 2
 
 
 async def test_nothing_is_forgotten_that_can_be_opened(place: Place) -> None:

@@ -1,14 +1,16 @@
 """What is told of all workspaces together."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from connectors.declaration import Limit
+from storage import schedule
 from storage.database import Database
-from storage.gauges import Waiting, count_waiting, find_least
+from storage.gauges import Waiting, count_failing, count_waiting, find_least
 from storage.ledger import PostgresLedger
 from storage.shapes import BudgetWindow
 
@@ -78,3 +80,13 @@ async def test_jobs_wait_from_when_they_could_be_taken(database: Database, datab
 
     assert waiting.jobs == 2
     assert waiting.oldest == pytest.approx(420, abs=20)
+
+
+async def test_outboxes_that_fail_are_counted(database: Database) -> None:
+    before, now = await count_failing(database), datetime.now(UTC)
+    workspace = uuid4()
+    async with database.session(workspace) as session:
+        for _ in range(2):
+            await schedule.repeat(database, session, schedule.RETRY, uuid4(), 3600, now)
+        await schedule.set_alarm(database, session, schedule.PUSH, uuid4(), now)
+    assert await count_failing(database) == before + 2
