@@ -89,6 +89,8 @@ async def _carry_out(writing: Writing, conflict: Conflict, resolution: ConflictR
     if resolution is ConflictResolution.VALUE:
         present = await local.find_present(settler.database, settler.session, type_, [record])
         values = await writing.read(type_, ask_again(unit, value), present[record], at="value")
+        if not values:
+            raise refuse(f"{unit.field} cannot be written here: decide for LOCAL or CRM.", "resolution")
         await writing.write(type_, record, values, is_decided=True)
         return
     await settler.journal.keep(type_, [record])

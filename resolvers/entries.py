@@ -14,7 +14,7 @@ from connectors.errors import Unmappable
 from connectors.targets import NAME
 from connectors.values import read_body, read_day, read_decimal, read_domain, read_entries, read_moment, read_phones
 from storage.listing import clean
-from storage.records import ActivityKind, ContactKind, DealStatus
+from storage.records import ActivityKind, ContactKind, DealStatus, now
 from storage.shapes import RecordType
 from sync.identity import ADDRESS
 from sync.local import CUSTOM_FIELD, compose_name
@@ -279,7 +279,12 @@ def read_due(value: Any) -> Values:
     if found is None:
         return {"due_at": None}
     moment = found.astimezone(UTC)
-    return {"due_at": moment.isoformat().replace("+00:00", "Z"), "due_on": moment.date().isoformat()}
+    return {"due_at": write_moment(moment), "due_on": moment.date().isoformat()}
+
+
+def write_moment(moment: datetime) -> str:
+    """A moment in UTC, as it is stored."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def read_due_day(value: Any) -> Values:
@@ -354,6 +359,9 @@ def finish(type_: RecordType, given: Mapping[str, Any], values: Values, present:
         _finish_name(given, made, present)
     if type_ is RecordType.ACTIVITY and given.get("due_on") and given.get("due_at"):
         made |= day("due_on")(given["due_on"])
+    if type_ is RecordType.DEAL and made.get("status") not in (None, present.get("status")):
+        is_open = made["status"] == DealStatus.OPEN.value
+        made["closed_at"] = None if is_open else write_moment(now())
     return made
 
 

@@ -1,6 +1,7 @@
 """Notifications: what a person should know of, listed and as it comes."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 from resolvers.context import Context
@@ -9,6 +10,9 @@ from storage import notifications
 from storage.listing import Window
 from storage.outbound import Notification
 from storage.records import now
+
+LATE = timedelta(minutes=10)
+"""So much after it was written may one be there: with its transaction."""
 
 
 async def list_notifications(context: Context, window: Window) -> Page[Notification]:
@@ -27,4 +31,5 @@ async def watch_notifications(context: Context) -> AsyncIterator[Notification]:
             for row in await context.database.fetch(context.workspace, sql, values):
                 if row["id"] not in told:
                     told.add(row["id"])
+                    since = max(since, row["at"] - LATE)
                     yield notifications.load(row)

@@ -1,7 +1,7 @@
 """Pushes: what is on its way to CRMs, what has become of it, and asking for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +17,7 @@ from resolvers.integrations import not_active
 from resolvers.loaders import load
 from resolvers.outgoing import name_cause
 from resolvers.records import Page, load_page, read_page
+from resolvers.writing import check_key
 from storage import integrations, merges, outbox, owners, pushes, sources, workspaces
 from storage.listing import Window, clean
 from storage.outbound import Push
@@ -26,7 +27,6 @@ from storage.tables import CrmUser, Integration
 
 WAIT = 10.0
 """Seconds that a person waits for a push."""
-LONGEST_KEY = 200
 MOST = 250
 """Pushes that are retried by name."""
 
@@ -185,9 +185,8 @@ async def push_warm_lead(context: Context, asked: Asked, wait: float = WAIT) -> 
 
     Raises Refused, Unknown. Asked for again with its key, or while it is under way, it is the same push.
     """
-    if asked.key is not None and not 1 <= len(asked.key) <= LONGEST_KEY:
-        message = f"A key has 1 to {LONGEST_KEY} characters."
-        raise Refused(UserErrorCode.BAD_INPUT, message, ("idempotencyKey",))
+    if asked.key is not None:
+        check_key(asked.key)
     try:
         push, is_sent = await _queue_lead(context, asked)
     except IntegrityError:  # somebody has asked for the same at the same time
@@ -203,7 +202,7 @@ async def _queue_lead(context: Context, asked: Asked) -> tuple[Push, bool]:
         contact = await _require_contact(context, session, asked.contact_id)
         is_sent = integration.status == IntegrationStatus.ACTIVE.value
         if asked.key and (made := await outbox.find_by_key(database, session, asked.key)):
-            _require_same(made, integration.id, contact["id"])
+            _require_same(made, integration.id, {asked.contact_id, contact["id"]})
             return made, is_sent
         owner = await _find_owner(context, session, integration, asked.owner_email)
         if under_way := await outbox.find_open(database, session, integration.id, contact["id"], PushKind.WARM_LEAD):
@@ -212,7 +211,7 @@ async def _queue_lead(context: Context, asked: Asked) -> tuple[Push, bool]:
             return under_way, is_sent
         details = {"owner": owner.external_id} if owner else {}
         if asked.owner_email and owner is None:
-            details = {"owner_email": asked.owner_email}
+            details = {"owner_email": clean(asked.owner_email)}
         push = outbox.make_lead(
             context.workspace,
             integration.id,
@@ -279,8 +278,9 @@ async def _require_contact(context: Context, session: AsyncSession, id: UUID) ->
     return found[0]
 
 
-def _require_same(push: Push, integration: UUID, contact: UUID) -> None:
-    if (push.integration_id, push.record_id) != (integration, contact):
+def _require_same(push: Push, integration: UUID, contacts: Collection[UUID]) -> None:
+    """`contacts`: what was asked for, and what that leads to by now."""
+    if push.integration_id != integration or push.record_id not in contacts:
         message = "This key was given with another contact or integration."
         raise Refused(UserErrorCode.BAD_INPUT, message, ("idempotencyKey",))
 

@@ -1,13 +1,13 @@
 """Writing records here: they are made, changed and archived at once; what follows in CRMs is the outbox's."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.shapes import shape_of
@@ -19,7 +19,7 @@ from resolvers.records import get_row
 from storage import local, matching, merges, sources, upserts
 from storage.declare import camel
 from storage.identifiers import uuid7
-from storage.listing import GlobalId
+from storage.listing import GlobalId, clean
 from storage.records import BY_TYPE, ContactKind, DealStatus, Record, now
 from storage.shapes import ChangeCause, RecordType
 from sync.handing import send_again
@@ -113,7 +113,8 @@ class Writing:
 
     async def create(self, type_: RecordType, given: Mapping[str, Any], key: str | None) -> UUID:
         """A new record, or the one that the key has made."""
-        digest = hashlib.sha256(orjson.dumps([type_.value, given], default=str, option=orjson.OPT_SORT_KEYS)).digest()
+        asked_for = json.dumps([type_.value, given], default=str, sort_keys=True)  # in ASCII, whatever is given
+        digest = hashlib.sha256(asked_for.encode()).digest()
         if key is not None and (made := await self._find_created(key, digest)):
             return made
         record, beginning = uuid7(), BEGINNING.get(type_, {})
@@ -203,7 +204,7 @@ class Writing:
 
     async def _read_owner(self, value: Any, field: str) -> Any:
         """A user of a CRM, as each CRM knows them."""
-        email = str(value or "").strip().lower()
+        email = clean(str(value or "")).strip().lower()
         if not email:
             return None
         users = await local.find_owners(self.settler.database, self.session, email)
@@ -284,13 +285,20 @@ class Writing:
             raise Refused(UserErrorCode.BAD_INPUT, message, (field,), details)
 
     async def _find_created(self, key: str, digest: bytes) -> UUID | None:
-        if not 1 <= len(key) <= LONGEST_KEY:
-            raise refuse(f"A key has 1 to {LONGEST_KEY} characters.", "idempotencyKey")
+        check_key(key)
         found = await self.settler.database.run(self.session, local.FIND_CREATED, {"key": key})
         if found and bytes(found[0]["digest"]) != digest:
             message = "The key was given before with another input: take a new key for another record."
             raise refuse(message, "idempotencyKey")
         return found[0]["record_id"] if found else None
+
+
+def check_key(key: str) -> None:
+    """Raises Refused for what is no idempotency key."""
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise refuse(f"A key has 1 to {LONGEST_KEY} characters.", "idempotencyKey")
+    if clean(key) != key:
+        raise refuse("A key has no NUL, and no half of a surrogate pair.", "idempotencyKey")
 
 
 def refuse(message: str, field: str) -> Refused:

@@ -14,6 +14,7 @@ from resolvers.conflicts import (
     list_record_conflicts,
     resolve_conflicts,
 )
+from resolvers.errors import BadInput
 from resolvers.records import get_row
 from schema import enums  # noqa: F401 # the enums below get their descriptions there
 from schema.derive import Paged
@@ -43,11 +44,12 @@ class Conflict(Row):
 
     @field("The record.", graphql_type=Node)
     async def record(self, info: Info) -> Any:
-        return wrap(await get_record(info.context, self.row))
+        return wrap(require(await get_record(info.context, self.row), "record"))
 
     @field("The record in the CRM.")
     async def source(self, info: Info) -> SourceRecord:
-        return SourceRecord.of(await get_row(info.context, "SourceRecord", self.row.source_id))
+        row = await get_row(info.context, "SourceRecord", self.row.source_id)
+        return SourceRecord.of(require(row, "record in the CRM"))
 
     @field("What both sides agreed on last.", graphql_type=JSON | None)
     def base(self) -> Any:
@@ -69,6 +71,13 @@ class Conflict(Row):
     @field("The field's name, as the record's type has it; a custom field as customFields.x.")
     def field(self) -> str:
         return find_told(self.row)[1]
+
+
+def require(row: Any, what: str) -> Any:
+    """What a conflict is about: it is there as long as the conflict is, but for a moment."""
+    if row is None:
+        raise BadInput(f"The conflict's {what} has just been deleted: ask again.")
+    return row
 
 
 @strawberry.input(description="Conflicts, and what counts in each of them.")

@@ -1,5 +1,6 @@
 """The statements by which one unified record becomes part of another, or loses a source to another."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
 from storage.declare import Relation, declared
+from storage.outbound import UNDER_WAY
 from storage.records import BY_TYPE, RECORDS
 from storage.shapes import RecordType
 from storage.upserts import ROWS, packed
@@ -39,27 +41,44 @@ WHERE EXISTS (SELECT FROM keyed k WHERE k.id = n.id) AND NOT EXISTS (
 ORDER BY n.id, n.survivor
 """
 
+
+def is_open(push: str) -> str:
+    """Of a push by its alias: it makes a record, and has not ended."""
+    named = re.sub("(kind|status|is_final)", rf"{push}.\1", UNDER_WAY)
+    return f"({named})"
+
+
 LEAVING = f"jsonb_to_recordset({ROWS}) AS src(source uuid, new uuid)"
 MOVED = f"jsonb_to_recordset({ROWS}) AS src(old uuid, new uuid)"
 
-# What was written of either one counts for both; that one of them was archived does not.
-TAKE_LOCAL = f"""
-WITH gone AS (
-  DELETE FROM local_value l USING {MOVED} WHERE l.record_id = src.old AND l.workspace_id = %(workspace)s
-  RETURNING src.new, l.name, l.record_type, l.value, l.bases, l.at, l.member_id
-)
-INSERT INTO local_value (record_id, name, workspace_id, record_type, value, bases, at, member_id)
-SELECT new, name, %(workspace)s::uuid, record_type, value, bases, at, member_id FROM gone WHERE name <> 'archived_at'
-ORDER BY at DESC ON CONFLICT (record_id, name) DO NOTHING
+# What of it counts for the other one was written there before: `sync.uniting`.
+DROP_LOCAL = f"""
+DELETE FROM local_value l USING {MOVED} WHERE l.record_id = src.old AND l.workspace_id = %(workspace)s
 """
 TAKE_CONFLICTS = f"""
 UPDATE conflict c SET record_id = src.new FROM {MOVED} WHERE c.record_id = src.old AND c.workspace_id = %(workspace)s
 """
-# Of what makes a record in a CRM there is one at a time: another one stays with the id that leads to the survivor.
 TAKE_PUSHES = f"""
 UPDATE push p SET record_id = src.new FROM {MOVED} WHERE p.record_id = src.old AND p.workspace_id = %(workspace)s
-AND (p.kind = 'EDIT' OR p.status IN ('COMMITTED', 'SKIPPED'))
+AND NOT {is_open("p")}
 """
+# Of what makes a record in a CRM there is one at a time, which two would make twice.
+TAKE_OPEN = f"""
+UPDATE push p SET record_id = found.new FROM (
+  SELECT DISTINCT ON (src.new, o.integration_id) o.id, src.new FROM {MOVED} JOIN push o ON o.record_id = src.old
+  WHERE o.workspace_id = %(workspace)s AND {is_open("o")} AND NOT EXISTS (
+    SELECT FROM push t WHERE t.workspace_id = %(workspace)s AND t.integration_id = o.integration_id
+    AND t.record_id = src.new AND {is_open("t")})
+  ORDER BY src.new, o.integration_id, o.claim DESC, o.seq) found
+WHERE p.id = found.id AND p.workspace_id = %(workspace)s
+"""
+SKIP_TWINS = f"""
+UPDATE push p SET status = 'SKIPPED', completed_at = now(),
+  last_error = 'The record has become part of another one, which is on its way itself.'
+FROM {MOVED} WHERE p.record_id = src.old AND p.workspace_id = %(workspace)s
+AND p.status = 'PENDING' AND p.claim = 0 AND {is_open("p")}
+"""
+"""One that somebody has tried already stays, with the id that leads to the survivor."""
 TAKE_WARMNESS = f"""
 UPDATE contact t SET warmness = greatest(t.warmness, o.warmest), updated_at = now() FROM (
   SELECT src.new, max(c.warmness) AS warmest FROM contact c JOIN {MOVED} ON c.id = src.old
@@ -149,9 +168,11 @@ def absorbing(record: str) -> tuple[str, ...]:
         *_repoint(record),
         TAKE_SOURCES,
         TAKE_KEYS,
-        TAKE_LOCAL,
+        DROP_LOCAL,
         TAKE_CONFLICTS,
         TAKE_PUSHES,
+        TAKE_OPEN,
+        SKIP_TWINS,
         *([TAKE_WARMNESS] if record == "Contact" else []),
         f"DELETE FROM {record.lower()} WHERE id = ANY(%(old)s::uuid[]) AND workspace_id = %(workspace)s",
         FORWARD,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -15,6 +15,10 @@ from storage.integrations import STAYS
 from storage.listing import Key, Listing, Values, Window
 from storage.outbound import UNDER_WAY, Push
 from storage.shapes import PushStatus
+
+KEPT_DAYS: Final = 30
+"""How long a push is kept that has ended well."""
+BATCH: Final = 1_000
 
 # Two that take pushes of one workspace at a time would both find room for the same caller.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('push:' || %(workspace)s::text, 3))"
@@ -57,8 +61,9 @@ WHERE {IS_TAKEABLE} AND (t.status = 'PENDING' OR (t.status = 'UNKNOWN' AND t.nex
 TAKE = """
 UPDATE push SET status = 'SENDING', claim = claim + 1, next_attempt_at = NULL, last_attempt_at = %(now)s,
   first_tried_at = coalesce(first_tried_at, %(now)s)
-WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s::uuid[]) RETURNING *
+WHERE workspace_id = %(workspace)s AND id = ANY(%(ids)s::uuid[]) AND status IN ('PENDING', 'UNKNOWN', 'SENDING') RETURNING *
 """
+"""But for those that have just ended: a merge of records ends what would make one of them a second time."""
 
 KEEP = """
 UPDATE push SET progress = %(progress)s::text::jsonb, first_tried_at = %(first_tried_at)s,
@@ -130,6 +135,17 @@ WHERE workspace_id = %(workspace)s AND id = %(integration)s
 AND EXISTS (SELECT FROM push p WHERE p.workspace_id = %(workspace)s AND p.integration_id = %(integration)s
   AND p.status IN ('PENDING', 'SENDING')) RETURNING id
 """
+
+FORGET = f"""
+WITH old AS MATERIALIZED (
+  SELECT p.id FROM push p WHERE p.workspace_id = %(workspace)s AND p.created_at <= now() - interval '{KEPT_DAYS} days'
+  AND p.completed_at <= now() - interval '{KEPT_DAYS} days'
+  AND (p.status = 'SKIPPED' OR (p.status = 'COMMITTED' AND p.kind <> 'ACTIVITY'))
+  ORDER BY p.created_at, p.id LIMIT {BATCH}
+)
+DELETE FROM push p USING old WHERE p.id = old.id AND p.workspace_id = %(workspace)s RETURNING p.id
+"""
+"""Of an activity in a CRM its push is all that says that it was logged here."""
 
 BY_IDS = f"SELECT t.* FROM push t WHERE t.workspace_id = %(workspace)s AND t.id = ANY(%(ids)s::uuid[]) AND {STAYS}"
 
@@ -216,7 +232,7 @@ async def find_next_due(
 
 
 async def take(database: Database, session: AsyncSession, ids: Sequence[UUID], now: datetime) -> dict[UUID, Push]:
-    """From the commit on they are the worker's that has taken them, under their new claims."""
+    """From the commit on they are the worker's that has taken them, under their new claims; not those that have ended."""
     rows = await database.run(session, TAKE, {"ids": list(ids), "now": now})
     return {row["id"]: Push(**row) for row in rows}
 
@@ -294,6 +310,15 @@ async def retry(
 async def reopen(database: Database, session: AsyncSession, integration: UUID) -> bool:
     """Whether anything waits for the integration; from now on for nothing else."""
     return bool(await database.run(session, REOPEN, {"integration": integration}))
+
+
+async def forget(database: Database, workspace: UUID) -> None:
+    """Forgets what has ended well and is older than what is kept, batch by batch."""
+    while True:
+        async with database.session(workspace) as session:
+            found = await database.run(session, FORGET, {})
+        if len(found) < BATCH:
+            return
 
 
 # ---------------------------------------------------------------- lists

@@ -220,20 +220,28 @@ SELECT {far} AS id FROM gone UNION SELECT {far} FROM added
 """
 
 
-# A person is a LEAD until a deal of a promoting type is there: the sources say what they know, the deals decide.
+# A person is a LEAD until a deal of a promoting type is there, or one that was made here: the sources say what they know,
+# the deals decide. Who has no source stays what they are until there is a deal.
 SETTLED_KINDS = """(
   SELECT asked.id, told.kind FROM unnest(%(contacts)s::uuid[]) AS asked(id) CROSS JOIN LATERAL (
     SELECT CASE
       WHEN bool_or(s.mapped ->> 'kind' = 'CONTACT') THEN 'CONTACT'
+      WHEN EXISTS (
+        SELECT FROM deal_contact d CROSS JOIN LATERAL (
+          SELECT FROM deal o WHERE o.id = d.deal_id AND o.archived_at IS NULL AND o.workspace_id = %(workspace)s
+          AND NOT EXISTS (SELECT FROM source_record x WHERE x.record_id = o.id AND x.workspace_id = %(workspace)s)
+          OFFSET 0) o
+        WHERE d.contact_id = asked.id AND d.workspace_id = %(workspace)s
+      ) THEN 'CONTACT'
       WHEN bool_or(s.mapped ->> 'kind' = 'LEAD') THEN CASE WHEN EXISTS (
         SELECT FROM deal_contact d CROSS JOIN LATERAL (
           SELECT FROM source_record o WHERE o.record_id = d.deal_id AND o.deleted_at IS NULL
           AND o.crm || ':' || o.external_type = ANY(%(promoting)s) AND o.workspace_id = %(workspace)s OFFSET 0) o
         WHERE d.contact_id = asked.id AND d.workspace_id = %(workspace)s
       ) THEN 'CONTACT' ELSE 'LEAD' END
-    END AS kind
-    FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s HAVING count(*) > 0 OFFSET 0) told
-) settled"""
+    END AS kind, count(*) > 0 AS is_told
+    FROM source_record s WHERE s.record_id = asked.id AND s.workspace_id = %(workspace)s OFFSET 0) told
+  WHERE told.is_told OR told.kind IS NOT NULL) settled"""
 """{id, kind} of contacts."""
 
 MISPLACED = f"""

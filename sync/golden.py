@@ -142,8 +142,11 @@ def unite(values: Sequence[Any], nothing: Any) -> Any:
         return {name: value for each in reversed(values) for name, value in each.items() if value is not None}
     seen: dict[str, Any] = {}
     for one in (one for each in values for one in each):
-        if isinstance(one, dict):
-            seen.setdefault((one.get("e164") or one["value"]).casefold(), {**one, "primary": not seen})
-        else:
-            seen.setdefault(one, one)
+        seen.setdefault(name_entry(one), {**one, "primary": not seen} if isinstance(one, dict) else one)
     return list(seen.values())
+
+
+def name_entry(entry: Any) -> str:
+    """What tells an entry of a list from the others."""
+    name: str = (entry.get("e164") or entry["value"]).casefold() if isinstance(entry, dict) else entry
+    return name

@@ -16,11 +16,16 @@ from storage.identifiers import uuid7
 from storage.outbound import Conflict, LocalValue
 from storage.records import BY_TYPE, Record, now
 from storage.shapes import ConflictPolicy, RecordType
-from sync.golden import Source, Targets, rank
+from sync.golden import Source, Targets, rank, unite
 from sync.local import ARCHIVED, SENT, Outcome, Unit, decide, find_unit, list_followers
 
 TRANSLATED = {(RecordType.ACTIVITY, "kind")}
 """What a CRM has fewer words for than we have: what it says first is what it has made of ours."""
+
+WORKED_OUT = {(RecordType.DEAL, "closed_at")}
+"""What a CRM works out for itself of what it is told: as soon as it says something new, that counts."""
+REACHING = {"emails", "phones"}
+"""Lists of which nothing is lost."""
 
 Written = Mapping[UUID, Mapping[str, LocalValue]]
 """Of records, by name."""
@@ -107,7 +112,7 @@ class Holder:
         rows = []
         self.fresh.update((record, name) for name in values)
         for name, value in values.items():
-            bases = {} if name == ARCHIVED else _ask_all(type_, name, sources, targets)
+            bases = {} if name == ARCHIVED else ask_all(type_, name, sources, targets)
             if name in old and not is_decided:
                 bases |= old[name].bases  # what nobody has decided stays open
             rows.append(
@@ -132,6 +137,7 @@ class Holder:
     ) -> dict[UUID, dict[str, Any]]:
         """Decides for each value against each source, and notes what follows from it. Gives those that stand, by record."""
         survivors = await self._find_survivors(type_, written)
+        written = await self._widen(type_, written, sources, targets)
         values = {
             record: {name: _follow(each.value, survivors) for name, each in mine.items()}
             for record, mine in written.items()
@@ -189,6 +195,27 @@ class Holder:
                 found.append(case)
         return found
 
+    async def _widen(
+        self, type_: RecordType, written: Written, sources: Mapping[UUID, Sequence[Source]], targets: Targets
+    ) -> Written:
+        """Addresses and numbers that meet those of a source for the first time are both: nobody has taken any away."""
+        wider: dict[UUID, dict[str, LocalValue]] = {}
+        for record, mine in written.items():
+            for name in REACHING & mine.keys() if sources[record] else ():
+                unit, held = find_unit(type_, name), mine[name]
+                value, bases = held.value, dict(held.bases)
+                for source in rank(sources[record], ()):
+                    said, key = unit.ask(source, targets), str(source.id)
+                    is_met = key in bases or (record, name) in self.fresh or self._is_echo(source, unit)
+                    if value and said and not is_met and not unit.is_same(BY_TYPE[type_], said, value):
+                        value, bases[key] = unite([value, said], []), said
+                if value != held.value:
+                    row = {**held.model_dump(), "value": value, "bases": bases}
+                    wider.setdefault(record, {})[name] = LocalValue.model_construct(**row)
+                    self.to_push.append((type_, record, (name,)))
+        await local.write_values(self.database, self.session, [one for each in wider.values() for one in each.values()])
+        return {record: {**mine, **wider.get(record, {})} for record, mine in written.items()} if wider else written
+
     async def _find_survivors(self, type_: RecordType, written: Written) -> dict[str, str]:
         """Where ids lead by now that values name, of records that have become part of others."""
         named = {
@@ -218,7 +245,7 @@ class Holder:
             self.names[case.source.integration_id] = name
             if case.is_echo:  # of what was written here before
                 case.outcome = Outcome.AGAIN
-            elif case.was_agreed:
+            elif case.was_agreed or (type_, case.unit.name) in WORKED_OUT:
                 case.outcome = Outcome.THEIRS
             else:
                 case.outcome = decide(False, False, ConflictPolicy(policy), time > case.at)
@@ -285,7 +312,8 @@ class Holder:
             await notifications.notify_conflict(self.database, self.session, conflict, name)
 
 
-def _ask_all(type_: RecordType, name: str, sources: Sequence[Source], targets: Targets) -> dict[str, Any]:
+def ask_all(type_: RecordType, name: str, sources: Sequence[Source], targets: Targets) -> dict[str, Any]:
+    """What each source says of a value, by the source's id."""
     unit = find_unit(type_, name)
     return {str(source.id): unit.split(unit.ask(source, targets))[name] for source in sources}
 

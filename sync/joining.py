@@ -12,6 +12,7 @@ from sync.handing import send_again
 from sync.identity import KEYS
 from sync.matching import Fate, Keys, Matcher
 from sync.settle import Settler
+from sync.uniting import part_written, unite_written
 
 AT_ONCE = 500
 """Records that are written anew together."""
@@ -68,6 +69,7 @@ class Joiner:
         """Does to stored sources and records what was decided. What is touched is not written yet."""
         self.settler.made.update(made)
         await self.settler.journal.note_merged(self.type_, fate.absorbed)
+        await unite_written(self.settler, self.type_, fate.absorbed)
         return await self.matcher.apply(fate)
 
     async def settle_referring(self, referring: Referring) -> None:
@@ -109,6 +111,7 @@ class Joiner:
         await matching.judge(database, session, [(source, other) for other in rest], same=False)
         parts = [min(found) for part in await self.matcher.find_parts(record) if (found := part & sources)]
         await matching.judge(database, session, [(parts[0], other) for other in parts[1:]], same=True)
+        await part_written(self.settler, self.type_, record, source)
         own = uuid7()
         fate = Fate(moves={source: own}, torn={record})
         await self._settle(fate, await self.carry_out(fate, {own}))

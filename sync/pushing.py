@@ -23,6 +23,7 @@ from storage.shapes import IntegrationStatus, PushKind, PushStatus
 from storage.tables import Integration
 from storage.tasks import is_cancelled
 from sync.jobs import Jobs
+from sync.observer import Nobody, Observer
 from sync.outcomes import Committed, Handler, Later, Outcome, Refused, Retry, Skipped, Unknown, judge
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Pusher:
     database: Database
     jobs: Jobs
     send: Handler
+    observer: Observer = field(default_factory=Nobody)
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
     flying: dict[UUID, set[UUID]] = field(default_factory=dict)
@@ -140,7 +142,8 @@ class Pusher:
             ids = [push.id for group in chosen.groups for push in group]
             claimed = await pushes.take(self.database, session, ids, moment)
         flying.update(claimed)
-        return [(row, [claimed[push.id] for push in group]) for group in chosen.groups]
+        groups = [[claimed[push.id] for push in group if push.id in claimed] for group in chosen.groups]
+        return [(row, group) for group in groups if group]
 
     async def _choose(
         self, session: AsyncSession, gate: Gate, integration: UUID, moment: datetime, taken: int
@@ -252,6 +255,7 @@ class Pusher:
                 await notifications.notify_push(self.database, session, settled, integration.display_name)
             if settled.status == PushStatus.COMMITTED.value and settled.kind == PushKind.WARM_LEAD.value:
                 await self._follow(session, settled)
+        self.observer.push(integration.crm, settled.kind, settled.status)
 
     def _judge(self, push: Push, outcome: Outcome, moment: datetime) -> None:
         """Puts into the row what the outcome means."""

@@ -96,6 +96,7 @@ class Worker:
                 raise
             claim.status = outcome.status.value if outcome else None
         await changes.forget(self.database, workspace)
+        await pushes.forget(self.database, workspace)
 
     async def _carry_out(self, run: SyncRun, integration: Integration) -> Outcome | None:
         """The run as far as it goes, and how it was left; None where another worker has taken it, or it is gone."""

@@ -303,6 +303,8 @@ def test_scenario_20_the_daily_quota_is_waited_for_until_midnight_where_the_acco
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     assert abs(resumes - midnight.astimezone(UTC)) < timedelta(minutes=1)
     assert ("429" in stage.crm.requests()["byStatus"]) == (way == "told by a 429")
+    told = stage.gateway.ask("{ notifications { nodes { code level } } }")["notifications"]["nodes"]
+    assert told == [{"code": "QUOTA_EXHAUSTED", "level": "WARNING"}]
     done = Counter(stage.gateway.sources())
     assert 0 < done.total() < len(stage.crm.ids())
     stage.crm.disturb(**HASTE)

@@ -208,6 +208,8 @@ def test_scenario_9_a_held_run_is_dropped(stage: Stage, held: tuple[str, Row]) -
     assert (third["status"], third["recordsArchived"]) == ("SUCCEEDED", 20)
     ended = stage.gateway.look(second["id"])
     assert (ended["status"], ended["message"][:26]) == ("CANCELLED", "A newer FULL run has begun")
+    told = stage.gateway.ask("{ notifications { nodes { code integration { id } } } }")["notifications"]["nodes"]
+    assert told == [{"code": "RUN_HELD", "integration": {"id": integration}}] * 2, "once for each run"
 
 
 def test_scenario_9_what_was_seen_since_is_not_archived(stage: Stage, held: tuple[str, Row]) -> None:

@@ -10,7 +10,7 @@ from connectors.facts import Catalog
 from connectors.mapping import map_record
 from storage import tables
 from storage.listing import GlobalId
-from storage.outbound import Push
+from storage.outbound import Conflict, Push
 from sync.pages import Writer
 from tests.schema.conftest import Home
 from tests.schema.pages import TYPES, Pages, person
@@ -298,3 +298,22 @@ async def test_an_activity_keeps_its_kind_where_a_crm_has_no_word_for_it(pages: 
         await writer.store_page(external, [map_record(external, made, Catalog())], {"5": GlobalId.read(key).key})
     shown = (await home.read("{ activities { nodes { id kind subject } } }"))["activities"]["nodes"]
     assert shown == [{"id": key, "kind": "LINKEDIN", "subject": "Hello!"}]
+
+
+async def test_a_conflict_whose_source_has_just_gone(home: Home) -> None:
+    ada = home.contact(name="Ada")
+    about = {"integration_id": home.integration, "record_type": "CONTACT", "record_id": ada.id, "field": "name"}
+    await home.add(ada, home.make(Conflict, source_id=home.member, **about))
+    told = ("BAD_INPUT", "The conflict's record in the CRM has just been deleted: ask again.")
+    assert await home.refused("{ conflicts { nodes { source { externalId } } } }") == told
+
+
+async def test_a_field_that_nobody_writes_here_takes_no_other_value(pages: Pages) -> None:
+    home, ada = pages.home, pages.home.contact(name="Ada")
+    about = {"integration_id": pages.integrations[0].id, "record_type": "CONTACT", "record_id": ada.id}
+    source = home.source(ada, "1", integration_id=about["integration_id"])
+    await home.add(ada, source, home.make(Conflict, source_id=source.id, field="lifecycle_stage", **about))
+    [error] = (await resolve(pages, "VALUE", "customer"))["userErrors"]
+    message = "lifecycleStage cannot be written here: decide for LOCAL or CRM."
+    assert error == {"field": ["input", "resolution"], "code": "BAD_INPUT", "message": message}
+    assert [each["status"] for each in await list_all(pages)] == ["OPEN"]

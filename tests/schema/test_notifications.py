@@ -88,4 +88,18 @@ async def test_who_follows_them_gets_each_as_it_comes(home: Home, neighbour: Hom
     answer = await first
     message = "name has changed both here and in Acme's Pipedrive: decide which value counts."
     assert (answer.errors, answer.data) == (None, {"notifications": {"code": "CONFLICT", "message": message}})
+    for until in (datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 22, 9, tzinfo=UTC)):
+        async with home.database.session(home.workspace) as session:
+            await notifications.notify_quota(home.database, session, home.integration, "Acme's Pipedrive", until)
+    await home.change(credentials=b"first")
+    for _ in range(2):
+        await refuse(home)
+    seen = []
+    while "CONSENT_NEEDED" not in seen:
+        answer = await anext(stream)
+        seen += [answer.data["notifications"]["code"]]
+    assert [code for code in seen if code != "CONFLICT"] == ["QUOTA_EXHAUSTED", "CONSENT_NEEDED"]
+    nodes = (await home.read("{ notifications { nodes { code } } }"))["notifications"]["nodes"]
+    assert [each["code"] for each in nodes][:2] == ["CONSENT_NEEDED", "QUOTA_EXHAUSTED"]
+    assert "QUOTA_EXHAUSTED" not in [each["code"] for each in nodes[2:]]
     await stream.aclose()

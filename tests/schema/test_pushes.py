@@ -276,3 +276,35 @@ async def test_a_resumed_integration_sends_what_has_waited(home: Home) -> None:
     assert row == {"push_failures": 0}, "nothing of an outage before is waited for"
     waiting = "select lock from procrastinate_jobs where lock = %(lock)s and task_name = 'push'"
     assert len(await home.database.lookup(waiting, {"lock": f"push:{home.integration}"})) == 2
+
+
+MERGE = """
+mutation ($keep: ID!, $merge: [ID!]!) { mergeRecords(input: {keepId: $keep, mergeIds: $merge}) { userErrors { code } } }
+"""
+
+
+@pytest.mark.parametrize("kept_too", [False, True])
+async def test_of_contacts_that_become_one_one_push_goes_on(home: Home, kept_too: bool) -> None:
+    """Two would make the person twice."""
+    people = [await add_contact(home, number=number) for number in range(3)]
+    given = {"integration_id": home.integration, "kind": "WARM_LEAD", "record_type": "CONTACT"}
+    asked = people if kept_too else people[1:]
+    rows = [home.make(Push, record_id=one.id, **given) for one in asked]
+    rows[-1].idempotency_key = "k"
+    await home.add(*rows)
+    await home.read(MERGE, keep=gid(people[0]), merge=[gid(one) for one in people[1:]])
+    found = (await home.read("{ pushes { nodes { id status record { id } } } }"))["pushes"]["nodes"]
+    states = {each["id"]: each["status"] for each in found}
+    assert [states[gid(row)] for row in rows] == ["PENDING", *["SKIPPED"] * (len(rows) - 1)]
+    assert {each["record"]["id"] for each in found} == {gid(people[0])}
+    again = await push(home, people[2], idempotencyKey="k")
+    assert (again["push"]["id"], again["userErrors"]) == (gid(rows[-1]), [])
+
+
+async def test_what_no_database_takes_is_told(home: Home) -> None:
+    ada = await add_contact(home)
+    answer = await push(home, ada, idempotencyKey="a\0")
+    message = "A key has no NUL, and no half of a surrogate pair."
+    assert answer["userErrors"] == [{"field": ["input", "idempotencyKey"], "code": "BAD_INPUT", "message": message}]
+    async with crm(home, Committed(external_type="Person", external_id="1")):
+        assert (await push(home, ada, ownerEmail="a\0\ud800@b.test"))["outcome"] == "COMMITTED"

@@ -1,10 +1,12 @@
 """Records that are made, changed and archived here."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlmodel import col, update
 
 from resolvers.callers import Caller
 from schema.build import schema
@@ -158,6 +160,53 @@ async def test_a_deal_and_an_activity_are_made(home: Home) -> None:
     assert (won["status"], won["amount"], won["contacts"], won["title"]) == ("WON", None, {"nodes": []}, "Pumps")
 
 
+async def test_a_deal_that_is_made_here_makes_a_contact_of_a_lead(pages: Pages) -> None:
+    home = pages.home
+    await pages.store("Person", person(1, "bo@acme.test", name="Bo", day=1))
+    [bo] = (await home.read("{ contacts { nodes { id kind } } }"))["contacts"]["nodes"]
+    ann = await write(home, "createContact", firstName="Ann")
+    eve = await write(home, "createContact", firstName="Eve", kind="LEAD")
+    assert (bo["kind"], ann["kind"], eve["kind"]) == ("LEAD", "LEAD", "LEAD")
+    deal = await write(home, "createDeal", title="Pumps", contactIds=[ann["id"], eve["id"]])
+    await write(home, "updateDeal", dealId=deal["id"], contactIds=[ann["id"], bo["id"], eve["id"]])
+    kinds = [(await read(home, each["id"]))["kind"] for each in (ann, bo, eve)]
+    assert kinds == ["CONTACT", "CONTACT", "LEAD"], "what somebody has said of Eve stays"
+    await pages.store("Person", person(1, "bo@acme.test", name="Bo Lee", day=2))
+    assert (await read(home, bo["id"]))["kind"] == "CONTACT"
+    await write(home, "archiveRecord", id=deal["id"])
+    assert [(await read(home, each["id"]))["kind"] for each in (ann, bo)] == ["CONTACT", "LEAD"]
+
+
+CLOSED = "query ($id: ID!) { deal(id: $id) { status closedAt conflicts { nodes { field } } } }"
+
+
+async def test_a_deal_is_closed_when_it_is_won_or_lost(home: Home) -> None:
+    deal = (await write(home, "createDeal", title="Pumps"))["id"]
+    seen = []
+    for status in ("OPEN", "WON", "WON", "LOST", "OPEN"):
+        begun = datetime.now(UTC)
+        await write(home, "updateDeal", dealId=deal, status=status)
+        closed = (await home.read(CLOSED, id=deal))["deal"]["closedAt"]
+        seen.append(None if closed is None else datetime.fromisoformat(closed) >= begun)
+    assert seen == [None, True, False, True, None]
+
+
+@pytest.mark.parametrize("policy", ["NEWEST_WINS", "LOCAL_WINS", "MANUAL"])
+async def test_when_a_deal_was_closed_is_the_crms_word_once_it_has_one(pages: Pages, policy: str) -> None:
+    home = pages.home
+    async with home.database.session(home.workspace) as session:
+        here = col(tables.Integration.workspace_id) == home.workspace
+        await session.exec(update(tables.Integration).where(here).values(conflict_policy=policy))
+    row = {"id": 7, "title": "Pumps", "status": "open", "update_time": "2026-01-01T10:00:00Z"}
+    await pages.store("Deal", row)
+    [deal] = (await home.read("{ deals { nodes { id } } }"))["deals"]["nodes"]
+    await write(home, "updateDeal", dealId=deal["id"], status="WON")
+    won = {"status": "won", "won_time": "2026-01-02T10:00:00Z", "update_time": "2026-01-02T10:00:00Z"}
+    await pages.store("Deal", {**row, **won})
+    found = (await home.read(CLOSED, id=deal["id"]))["deal"]
+    assert found == {"status": "WON", "closedAt": "2026-01-02T10:00:00.000000Z", "conflicts": {"nodes": []}}
+
+
 async def test_the_same_key_makes_one_record(home: Home) -> None:
     first = await write(home, "createContact", name="Ann", idempotencyKey="k1")
     await write(home, "updateContact", contactId=first["id"], jobTitle="CEO")
@@ -262,9 +311,92 @@ async def test_the_id_of_a_merged_record_leads_to_the_other_one(home: Home) -> N
       mergeRecords(input: {keepId: $keep, mergeIds: $merge}) { userErrors { code } } }"""
     await home.read(merge, keep=bo["id"], merge=[ann["id"]])
     found = await write(home, "updateContact", contactId=ann["id"], tags=["x"])
-    assert found == {**bo, "jobTitle": "CEO", "warmness": 3, "tags": ["x"], "name": "Bo"}
+    assert found == {**bo, "jobTitle": "CEO", "warmness": 3, "tags": ["x"], "name": "Bo", "kind": "CONTACT"}
     kept = await write(home, "updateDeal", dealId=deal["id"], title="Pumps!")
     assert kept["contacts"] == {"nodes": [{"name": "Bo"}]}
+
+
+async def merge(home: Home, keep: str, *others: str) -> None:
+    query = """mutation ($keep: ID!, $merge: [ID!]!) {
+      mergeRecords(input: {keepId: $keep, mergeIds: $merge}) { userErrors { code } } }"""
+    found = await home.read(query, keep=keep, merge=list(others))
+    assert found["mergeRecords"]["userErrors"] == []
+
+
+def email(*addresses: str) -> list[dict[str, Any]]:
+    return [{"value": one, "label": None, "primary": not number} for number, one in enumerate(addresses)]
+
+
+async def test_two_that_were_made_here_have_the_lists_of_both(home: Home) -> None:
+    given = {"emails": [{"value": "ann@a.test"}, {"value": "shared@b.test"}], "phones": [{"value": "+420602123456"}]}
+    ann = await write(home, "createContact", firstName="Ann", jobTitle="CEO", tags=["vip"], **given)
+    bo = await write(
+        home, "createContact", name="Bo Lee", jobTitle="CTO", address={"city": "Prague"}, tags=["new", "vip"],
+        emails=[{"value": "Bo@b.test"}], phones=[{"value": "+420602999999"}, {"value": "+420 602 123 456"}],
+        customFields={"Score": 7},
+    )  # fmt: skip
+    cy = await write(
+        home, "createContact", name="Cy", emails=[{"value": "cy@c.test"}], customFields={"Score": 8, "b": 1}
+    )
+    await merge(home, ann["id"], bo["id"], cy["id"])
+    found = await read(home, ann["id"])
+    assert [each["value"] for each in found["emails"]][:2] == ["ann@a.test", "shared@b.test"]
+    assert {each["value"] for each in found["emails"]} == {"ann@a.test", "shared@b.test", "Bo@b.test", "cy@c.test"}
+    assert [each["primary"] for each in found["emails"]] == [True, False, False, False]
+    assert [each["e164"] for each in found["phones"]] == ["+420602123456", "+420602999999"]
+    assert (found["email"], found["phone"], found["tags"]) == ("ann@a.test", "+420602123456", ["vip", "new"])
+    assert (found["name"], found["jobTitle"], found["address"]["city"]) == ("Ann", "CEO", "Prague")
+    assert found["customFields"] == {"Score": 8, "b": 1}, "of several that become part of it the last written counts"
+
+
+@pytest.mark.parametrize("kept", ["here", "there"])
+async def test_one_from_a_crm_and_one_made_here_have_the_addresses_of_both(pages: Pages, kept: str) -> None:
+    home = pages.home
+    await pages.store("Person", person(1, "ann@a.test", name="Ann Lee", day=1))
+    [there] = (await home.read("{ contacts { nodes { id } } }"))["contacts"]["nodes"]
+    here = await write(home, "createContact", name="Ann", emails=[{"value": "ann@b.test"}])
+    ids = [here["id"], there["id"]]
+    keep, other = ids if kept == "here" else reversed(ids)
+    await merge(home, keep, other)
+    both = ["ann@b.test", "ann@a.test"] if kept == "here" else ["ann@a.test", "ann@b.test"]
+    assert (await read(home, keep))["emails"] == email(*both)
+    await pages.store("Person", person(1, "ann@a.test", name="Ann Lee", day=2))
+    assert (await read(home, keep))["emails"] == email(*both)
+    await pages.store("Person", person(2, "ann@b.test", "ann@c.test", name="Ann Lee", day=2), account=1)
+    assert {each["value"] for each in (await read(home, keep))["emails"]} == {*both, "ann@c.test"}
+
+
+async def test_who_is_split_off_takes_the_addresses_along(pages: Pages) -> None:
+    home = pages.home
+    await pages.store("Person", person(1, "ann@a.test", "us@a.test", name="Ann", day=1))
+    await pages.store("Person", person(2, "bo@b.test", "us@a.test", name="Bo", day=1), account=1)
+    [ann] = (await home.read("{ contacts { nodes { id sources { id externalId } } } }"))["contacts"]["nodes"]
+    here = await write(home, "createContact", name="Ann", emails=[{"value": "ann@c.test"}])
+    await merge(home, ann["id"], here["id"])
+    [bo] = [each["id"] for each in ann["sources"] if each["externalId"] == "2"]
+    query = """mutation ($id: ID!) { splitRecord(input: {sourceRecordId: $id}) {
+      separated { ... on Contact { id emails { value label primary } } } userErrors { code } } }"""
+    split = (await home.read(query, id=bo))["splitRecord"]
+    assert (split["userErrors"], split["separated"]["emails"]) == ([], email("bo@b.test", "us@a.test"))
+    assert (await read(home, ann["id"]))["emails"] == email("ann@a.test", "us@a.test", "ann@c.test")
+
+
+async def test_what_a_merge_has_added_goes_out(pages: Pages) -> None:
+    home, made = pages.home, list[str]()
+    for account, direction in enumerate(("BIDIRECTIONAL", "INBOUND")):
+        async with home.database.session(home.workspace) as session:
+            here = col(tables.Integration.id) == pages.integrations[account].id
+            await session.exec(update(tables.Integration).where(here).values(direction=direction))
+        await pages.store("Person", person(1, f"ann@{account}.test", name="Ann Lee", day=1), account=account)
+    for each in (await home.read("{ contacts(orderBy: [{field: EMAIL}]) { nodes { id } } }"))["contacts"]["nodes"]:
+        made.append(each["id"])
+    await write(home, "updateContact", contactId=made[1], emails=[{"value": "ann@1.test"}, {"value": "ann@2.test"}])
+    await merge(home, *made)
+    assert (await read(home, made[0]))["emails"] == email("ann@0.test", "ann@1.test", "ann@2.test")
+    found = await home.read("{ pushes { nodes { integration { id } record { id } status } } }")
+    assert found["pushes"]["nodes"] == [
+        {"integration": {"id": pages.gid(0)}, "record": {"id": made[0]}, "status": "PENDING"}
+    ]
 
 
 # ---------------------------------------------------------------- archiving
@@ -291,6 +423,7 @@ async def test_no_sync_brings_back_what_was_archived_here(pages: Pages) -> None:
 # ---------------------------------------------------------------- what is wrong
 
 NEEDED = "A contact needs a name, an e-mail address or a phone number."
+ODD = "A key has no NUL, and no half of a surrogate pair."
 NOWHERE = str(GlobalId("Contact", UUID(int=1)))
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("createContact", {"jobTitle": "CEO"}, "name", NEEDED),
@@ -304,6 +437,10 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("createContact", {"name": "A", "ownerEmail": "x@y.test"}, "ownerEmail",
      "Nobody with the address 'x@y.test' is a user of a connected CRM."),
     ("createContact", {"name": "A", "idempotencyKey": ""}, "idempotencyKey", "A key has 1 to 200 characters."),
+    ("createContact", {"name": "A", "idempotencyKey": "a\0b"}, "idempotencyKey", ODD),
+    ("createContact", {"name": "A", "idempotencyKey": "a\ud800"}, "idempotencyKey", ODD),
+    ("createContact", {"name": "A", "ownerEmail": "a\0@b.test"}, "ownerEmail",
+     "Nobody with the address 'a@b.test' is a user of a connected CRM."),
     ("createOrganization", {"name": ""}, "name", "It cannot be empty."),
     ("createOrganization", {"name": "A", "domain": "acme"}, "domain", "'acme' is no internet domain."),
     ("createDeal", {"title": "A", "amount": {"amount": 1, "currency": "EURO"}}, "amount",
@@ -318,6 +455,13 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 async def test_what_is_wrong_is_named(home: Home, name: str, given: dict[str, Any], field: str, message: str) -> None:
     assert await refuse(home, name, **given) == (field, "BAD_INPUT", message)
     assert (await home.read("{ changes { nodes { kind } } }"))["changes"]["nodes"] == []
+
+
+async def test_what_no_database_takes_is_taken_out(home: Home) -> None:
+    given = {"name": "A\0nn \ud800", "tags": ["a\0"], "idempotencyKey": "k"}
+    made = await write(home, "createContact", **given)
+    assert (made["name"], made["tags"]) == ("Ann \ufffd", ["a"])
+    assert (await write(home, "createContact", **given))["id"] == made["id"]
 
 
 async def test_ids_of_nothing_are_not_found(home: Home) -> None:

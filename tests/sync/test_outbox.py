@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 from sqlmodel import SQLModel, col, update
 
-from storage import tables
+from storage import pushes, tables
 from storage.database import Database
 from storage.identifiers import uuid7
 from storage.outbound import Push
 from storage.records import ActivityKind
 from storage.shapes import RecordType
 from sync.jobs import Jobs
+from sync.observer import Nobody
 from sync.outbox import Outbox
 from sync.outcomes import Committed, Later, Outcome, Refused, Retry, Skipped, Unknown
 from sync.pushing import Pusher
@@ -38,6 +39,17 @@ async def jobs(database: Database) -> AsyncIterator[Jobs]:
 
 
 @dataclass
+class Watch(Nobody):
+    """Looks on."""
+
+    seen: list[tuple[str, str, str]]
+
+    def push(self, crm: str, kind: str, status: str) -> None:
+        """A push was tried."""
+        self.seen.append((crm, kind, status))
+
+
+@dataclass
 class Mail:
     """The outbox of an office's first account, a CRM that answers what the test says, and a clock that the test moves."""
 
@@ -54,10 +66,15 @@ class Mail:
     gate: asyncio.Event | None = None
     """Answers are held back until it is set."""
 
+    counted: list[tuple[str, str, str]] = field(default_factory=list)
+    """CRM, kind and status of what an observer was told of."""
+
     def __post_init__(self) -> None:
+        watch = Watch(self.counted)
         self.pusher = Pusher(
-            database=self.office.database, jobs=self.jobs, send=self.send, clock=lambda: self.now, chance=lambda: 1.0
-        )
+            database=self.office.database, jobs=self.jobs, send=self.send, observer=watch, clock=lambda: self.now,
+            chance=lambda: 1.0,
+        )  # fmt: skip
 
     @property
     def account(self) -> UUID:
@@ -172,6 +189,9 @@ async def test_pushes_of_one_record_leave_one_after_the_other(mail: Mail) -> Non
     await mail.pump(seconds=4)
     assert [one.kind for one in mail.seen] == ["WARM_LEAD", "WARM_LEAD", "WARM_LEAD", "EDIT"]
     assert await mail.states() == ["COMMITTED"] * 3
+    lead = ("PIPEDRIVE", "WARM_LEAD")
+    assert sorted(mail.counted[:2]) == [(*lead, "COMMITTED"), (*lead, "PENDING")]
+    assert mail.counted[2:] == [(*lead, "COMMITTED"), ("PIPEDRIVE", "EDIT", "COMMITTED")]
 
 
 async def test_what_the_crm_refuses_is_in_nobodys_way(mail: Mail) -> None:
@@ -311,6 +331,20 @@ async def test_a_worker_that_dies_leaves_its_pushes_to_the_next_one(mail: Mail) 
     assert await mail.states() == ["COMMITTED"]
 
 
+async def test_what_is_ended_just_before_it_is_taken_is_not_sent(mail: Mail) -> None:
+    """As by a merge of contacts, of which another one is on its way itself."""
+    await mail.queue()
+    [row] = await mail.read()
+    waiting = "select count(*) as n from pg_locks where not granted and locktype = 'transactionid'"
+    async with mail.office.database.session(mail.office.workspace) as session:
+        await session.exec(update(Push).where(col(Push.id) == row["id"]).values(status="SKIPPED"))
+        taking = asyncio.create_task(mail.pump())
+        while not (await mail.office.database.lookup(waiting, {}))[0]["n"]:  # noqa: ASYNC110 # nobody but the server knows
+            await asyncio.sleep(0)
+    await taking
+    assert (mail.sent, await mail.states()) == ([], ["SKIPPED"])
+
+
 async def test_a_paused_integration_sends_nothing(mail: Mail) -> None:
     await mail.queue()
     for status in ("PAUSED", "DISCONNECTED", "ERROR"):
@@ -339,6 +373,42 @@ async def test_a_quota_and_a_credential_take_no_tries(mail: Mail) -> None:
     )
     assert (account["status"], account["last_error"]) == ("ERROR", "The token was revoked.")
     assert await mail.notes() == ["QUOTA_EXHAUSTED", "CONSENT_NEEDED"]
+
+
+async def test_a_quota_is_told_once_a_day_and_a_consent_once(mail: Mail) -> None:
+    for _ in range(3):
+        await mail.queue()
+    await mail.settings(credentials=b"sealed")
+    for hours, told in ((5, 1), (9, 1), (30, 2)):
+        mail.usual = Later("The quota is used up.", until=START + timedelta(hours=hours))
+        await mail.pump()
+        assert (len(mail.sent) % 3, await mail.notes()) == (0, ["QUOTA_EXHAUSTED"] * told)
+        mail.now = START + timedelta(hours=hours)
+    mail.usual = Later("The token was revoked.", needs_consent=True)
+    await mail.pump()
+    await mail.settings(status="ACTIVE")  # somebody resumes it, and the credential is still the old one
+    await mail.pump()
+    assert await mail.notes() == ["QUOTA_EXHAUSTED", "QUOTA_EXHAUSTED", "CONSENT_NEEDED"]
+
+
+async def test_what_has_ended_well_is_kept_for_thirty_days(mail: Mail) -> None:
+    """But not what says of an activity in a CRM that it was logged here, nor what has failed."""
+    ends = [
+        *(("WARM_LEAD", status) for status in ("COMMITTED", "SKIPPED", "FAILED", "UNKNOWN", "PENDING")),
+        *(("ACTIVITY", status) for status in ("COMMITTED", "SKIPPED")),
+        *(("EDIT", status) for status in ("COMMITTED", "FAILED")),
+    ]
+    for days in (29, 31):
+        at = datetime.now(UTC) - timedelta(days=days)
+        for kind, status in ends:
+            given: dict[str, Any] = {"completed_at": None if status in ("UNKNOWN", "PENDING") else at, "is_final": True}
+            await mail.queue(kind=kind, status=status, created_at=at, **given)
+    late = datetime.now(UTC)
+    await mail.queue(status="COMMITTED", created_at=late - timedelta(days=31), completed_at=late)
+    await pushes.forget(mail.office.database, mail.office.workspace)
+    gone = {("WARM_LEAD", "COMMITTED"), ("WARM_LEAD", "SKIPPED"), ("ACTIVITY", "SKIPPED"), ("EDIT", "COMMITTED")}
+    kept = [*ends, *(each for each in ends if each not in gone), ("WARM_LEAD", "COMMITTED")]
+    assert [(row["kind"], row["status"]) for row in await mail.read()] == kept
 
 
 async def test_an_error_of_ours_holds_up_nobody_else(mail: Mail) -> None:
