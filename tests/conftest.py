@@ -1,6 +1,7 @@
 """One database server for the whole run, a database of its own for each test that wants one, and no way out."""
 
 import fcntl
+import gc
 import hashlib
 import ipaddress
 import os
@@ -32,12 +33,14 @@ FAST = {
     # vacuum at work in one of them holds it up for seconds: the fewer there are, the better.
     "autovacuum": "off",
     "io_method": "sync",
+    "max_connections": "200",  # each worker has two gateways, tests have some of their own: a hundred is near
 }
 LOCK = 1668443508
 
 
 def pytest_configure() -> None:
     """In every process of the run: a test that forgets its fake must not reach a CRM; what it starts starts quickly."""
+    gc.disable()  # until all tests are loaded: hardly anything of that is garbage
     NURSERY.is_open = True
     connect = socket.socket.connect
 
@@ -47,6 +50,12 @@ def pytest_configure() -> None:
         connect(self, address)
 
     socket.socket.connect = connect_here  # type: ignore[assignment,method-assign]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays: to go through it for garbage again and again would be for nothing."""
+    gc.freeze()
+    gc.enable()
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -43,10 +45,15 @@ def refused(ended: subprocess.CompletedProcess[str]) -> str:
 
 @contextlib.contextmanager
 def taken_port() -> Iterator[int]:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        yield other.getsockname()[1]
+    """By somebody who hangs up at once: one who says nothing is waited for."""
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as other:
+        thread = threading.Thread(target=other.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield other.server_address[1]
+        finally:
+            other.shutdown()
+            thread.join()
 
 
 def test_a_taken_port(tmp_path: Path) -> None:
