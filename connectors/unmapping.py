@@ -1,6 +1,6 @@
 """From our shape to a CRM's: the reverse of a type's mapping, with what people have put in its place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -109,6 +109,37 @@ def fit_draft(
             refused.append(error)
     refs = {relation: ends for relation, ends in draft.refs.items() if relation in writes.relations}
     return replace(draft, values=kept, refs=refs), [*refused, *making.left]
+
+
+def leave_out(
+    external: ExternalType,
+    draft: Draft,
+    fields: Collection[str],
+    catalog: Catalog,
+    overrides: Overrides = NONE,
+    *,
+    now: datetime,
+) -> Draft:
+    """The draft, which fits, without the columns, custom fields and relations that make one of these fields of the CRM."""
+    writes, wanted = require_writes(external), set(fields)
+    making = Making(values=draft.values, catalog=catalog, fields=list_fields(external, catalog), now=now)
+
+    def is_kept(made: Mapping[str, Any]) -> bool:
+        return wanted.isdisjoint(made)
+
+    custom = {
+        name: value
+        for name, value in (draft.values.get(CUSTOM_FIELDS) or {}).items()
+        if is_kept(fill_custom(external, name, value, making, overrides))
+    }
+    values = {
+        column: value
+        for column, value in draft.values.items()
+        if column != CUSTOM_FIELDS and is_kept(fill_column(external, column, making, overrides, is_new=False))
+    }
+    ways = {relation: writes.relations[relation] for relation in draft.refs}
+    refs = {name: ends for name, ends in draft.refs.items() if (make := ways[name]) is None or is_kept(make(ends))}
+    return replace(draft, values={**values, **({CUSTOM_FIELDS: custom} if custom else {})}, refs=refs)
 
 
 def writable(

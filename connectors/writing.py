@@ -144,6 +144,9 @@ class Labels(Protocol):
         """Adds an option, keeping all others, and gives its value. Two at the same time can undo each other: the caller
         holds a lock. Raises Unsupported where the account does not let us."""
 
+    def read(self, payload: Payload) -> Sequence[str] | None:
+        """The values that a record has; None where the record does not show it."""
+
     def mark(self, value: str, fields: Mapping[str, Any], current: Payload | None) -> Mapping[str, Any]:
         """The fields that give a record the label, beside what else is written and what the record has."""
 

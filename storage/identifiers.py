@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -19,6 +20,11 @@ def uuid7() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds << 80) | _draw()
     return UUID(int=(value & ~(0xF << 76 | 0x3 << 62)) | 7 << 76 | 2 << 62)
+
+
+def first_id(at: datetime) -> UUID:
+    """Not greater than any id that is made from then on, and greater than all that were made before."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def _draw() -> int:

@@ -143,6 +143,13 @@ async def note_same(database: Database, session: AsyncSession, pairs: Iterable[t
         await database.run(session, NOTE_SAME, {"rows": packed(rows), "same": True})
 
 
+async def note_apart(database: Database, session: AsyncSession, pairs: Iterable[tuple[UUID, UUID]]) -> None:
+    """Two sources that were made of two records here are not the same. What was said of them before stands."""
+    rows = [{"one": one, "other": other} for one, other in pairs]
+    if rows:
+        await database.run(session, NOTE_SAME, {"rows": packed(rows), "same": False})
+
+
 async def judge(database: Database, session: AsyncSession, pairs: Iterable[tuple[UUID, UUID]], *, same: bool) -> None:
     """A person has said of two sources that they are the same, or that they are not, whatever was said before."""
     rows = [{"one": one, "other": other} for one, other in pairs]

@@ -18,6 +18,7 @@ from storage.records import BY_TYPE, Record, now
 from storage.shapes import ConflictPolicy, RecordType
 from sync.golden import Source, Targets, rank, unite
 from sync.local import ARCHIVED, SENT, Outcome, Unit, decide, find_unit, list_followers
+from sync.naming import NAMES, compose_base, compose_ours, compose_said, find_missing, find_told
 
 TRANSLATED = {(RecordType.ACTIVITY, "kind")}
 """What a CRM has fewer words for than we have: what it says first is what it has made of ours."""
@@ -138,6 +139,7 @@ class Holder:
         """Decides for each value against each source, and notes what follows from it. Gives those that stand, by record."""
         survivors = await self._find_survivors(type_, written)
         written = await self._widen(type_, written, sources, targets)
+        written = await self._complete(type_, written, sources)
         values = {
             record: {name: _follow(each.value, survivors) for name, each in mine.items()}
             for record, mine in written.items()
@@ -188,9 +190,12 @@ class Holder:
                 is_first = not any(key in each.bases for each in mine)
                 case.was_agreed = not is_first and unit.is_same(BY_TYPE[type_], ours, base)
                 case.is_echo = self._is_echo(source, unit) or (is_first and (type_, unit.name) in TRANSLATED)
+                is_unchanged = unit.is_same(BY_TYPE[type_], said, base)
+                if find_told(type_, unit, source) is not unit:
+                    is_unchanged = _compare_whole(case, written, values)
                 if said == ours if is_fresh else unit.is_same(BY_TYPE[type_], said, ours):
                     case.outcome = Outcome.AGREED
-                elif case.is_echo or unit.is_same(BY_TYPE[type_], said, base):
+                elif case.is_echo or is_unchanged:
                     case.outcome = Outcome.OURS
                 found.append(case)
         return found
@@ -216,6 +221,24 @@ class Holder:
         await local.write_values(self.database, self.session, [one for each in wider.values() for one in each.values()])
         return {record: {**mine, **wider.get(record, {})} for record, mine in written.items()} if wider else written
 
+    async def _complete(self, type_: RecordType, written: Written, sources: Mapping[UUID, Sequence[Source]]) -> Written:
+        """A CRM that has the whole name alone has made parts of ours: that which was not written here is ours as well."""
+        lacking = {
+            record: (part, source)
+            for record, mine in (written.items() if type_ is RecordType.CONTACT else ())
+            for source in (rank(sources[record], ()) if sources[record] else ())
+            if (part := find_missing(mine, source)) and find_told(type_, find_unit(type_, part), source).name != part
+        }
+        present = await local.find_present(self.database, self.session, type_, lacking) if lacking else {}
+        found: dict[UUID, dict[str, LocalValue]] = {}
+        for record, (part, source) in lacking.items():
+            if record in present and present[record]["name"] == source.mapped.get("name"):
+                other = next(written[record][one] for one in NAMES if one in written[record])
+                row = {**other.model_dump(), "name": part, "bases": ask_all(type_, part, sources[record], {})}
+                found[record] = {part: LocalValue.model_construct(**{**row, "value": present[record][part]})}
+        await local.write_values(self.database, self.session, [one for each in found.values() for one in each.values()])
+        return {record: {**mine, **found.get(record, {})} for record, mine in written.items()}
+
     async def _find_survivors(self, type_: RecordType, written: Written) -> dict[str, str]:
         """Where ids lead by now that values name, of records that have become part of others."""
         named = {
@@ -236,7 +259,7 @@ class Holder:
         contested = [case for case in cases if case.outcome is None]
         if not contested:
             return
-        await self._find_echoes(contested)
+        await self._find_echoes(type_, contested)
         integrations = {case.source.integration_id for case in contested}
         policies = await local.find_policies(self.database, self.session, integrations)
         times = await self._find_times(type_, contested)
@@ -250,16 +273,18 @@ class Holder:
             else:
                 case.outcome = decide(False, False, ConflictPolicy(policy), time > case.at)
 
-    async def _find_echoes(self, cases: Sequence[Case]) -> None:
+    async def _find_echoes(self, type_: RecordType, cases: Sequence[Case]) -> None:
         """What a push has sent comes back as if the CRM had changed it, perhaps once something newer was written here."""
         sent = await sending.find_sent(self.database, self.session, {case.record for case in cases})
         for case in cases:
+            unit = find_told(type_, case.unit, case.source)
+            said = case.said if unit is case.unit else case.source.mapped.get(unit.name)
             for push in sent:
                 values: Mapping[str, Any] = push["progress"].get(SENT) or {}
                 is_about = (push["record_id"], push["integration_id"]) == (case.record, case.source.integration_id)
-                if is_about and not set(case.unit.parts).isdisjoint(values):
-                    ours = case.unit.answer(case.unit.join(values), case.source)
-                    case.is_echo |= case.unit.is_same(case.model, case.said, ours)
+                if is_about and not set(unit.parts).isdisjoint(values):
+                    ours = unit.answer(unit.join(values), case.source)
+                    case.is_echo |= unit.is_same(case.model, said, ours)
 
     async def _find_times(self, type_: RecordType, cases: Sequence[Case]) -> list[datetime]:
         """Since when each source says what it says: what it has said before is stored with its time, what it says only now
@@ -267,7 +292,7 @@ class Holder:
         known = await local.find_times(self.database, self.session, {case.source.id for case in cases})
         found = []
         for case in cases:
-            source, unit = case.source, case.unit
+            source, unit = case.source, find_told(type_, case.unit, case.source)
             latest = source.remote_updated_at or now()
             if source.id in known:
                 mapped, refs, since, observed = known[source.id]
@@ -325,6 +350,17 @@ def _follow(value: Any, survivors: Mapping[str, str]) -> Any:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return list(dict.fromkeys(survivors.get(one, one) for one in value))
     return survivors.get(value, value) if isinstance(value, str) else value
+
+
+def _compare_whole(case: Case, written: Mapping[str, LocalValue], values: Values) -> bool:
+    """A part of a name against a source that has the whole alone: whether that is as it was. Where it is ours, so are the
+    parts that the source makes of it; where only the source has changed it, all of it has."""
+    source, ours = case.source, compose_ours(values, case.source)
+    base, said = compose_base(written, source), compose_said(source)
+    case.at = max(written[name].at for name in NAMES if name in written)
+    case.was_agreed = base is not None and ours == base
+    case.is_echo |= ours == source.mapped.get("name")
+    return base == said or (not case.was_agreed and case.unit.is_same(case.model, case.said, case.base))
 
 
 def _is_said_before(

@@ -45,6 +45,21 @@ def organization_keys(values: Mapping[str, Any]) -> Iterable[Key]:
         yield "name", name
 
 
+WORD = re.compile(r"[^\W\d_]+")
+
+
+def is_named_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two contacts can be one person by their names: the same words in any order; somebody without a name, or with
+    an address or a number in its place, can be anybody."""
+    words = [sorted(WORD.findall("" if "@" in (name := _name(each)) else name.casefold())) for each in (one, other)]
+    return not all(words) or words[0] == words[1]
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    parts = (values.get("first_name"), values.get("last_name"))
+    return values.get("name") or " ".join(part for part in parts if part)
+
+
 KEYS = {RecordType.CONTACT: contact_keys, RecordType.ORGANIZATION: organization_keys}
 """How records of a type are recognised; others only ever by their link."""
 

@@ -113,6 +113,17 @@ class Unit:
         """Whether two values say the same, however they are written."""
         return one == other or _is_alike(record, self.told, one, other)
 
+    def is_said(self, record: type[Record], mapped: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        """Whether what a source has mapped says the same as these values of some of the parts, or of all."""
+        if self.told is None:
+            said = (mapped.get("custom_fields") or {}).get(self.name.removeprefix(CUSTOM_FIELD))
+            return self.is_same(record, said, values[self.name])
+        if not isinstance(self.told, Group):
+            return self.is_same(record, mapped.get(self.name), values[self.name])
+        own = columns(record)
+        is_alike = all(_is_alike(record, own[name], mapped.get(name), value) for name, value in values.items())
+        return is_alike or self.is_same(record, self.join(mapped), self.join(values))
+
 
 def find_unit(type_: RecordType, name: str) -> Unit:
     """The unit that a local value belongs to."""

@@ -12,16 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.declaration import ExternalType
 from connectors.facts import Mapped
-from storage import integrations, matching, merges, upserts
+from storage import integrations, matching, merges, sources, upserts
 from storage.database import Database
 from storage.identifiers import uuid7
-from storage.records import now
+from storage.records import Contact, now
 from storage.shapes import RecordType
 from storage.tables import Integration
 from sync.digest import digest, write
 from sync.golden import Source, Targets
 from sync.handing import send_again
-from sync.identity import list_keys
+from sync.identity import is_named_alike, list_keys
 from sync.joining import Joiner
 from sync.journal import Origin
 from sync.relaying import Relay
@@ -159,9 +159,27 @@ class Writer:
         }
         others = await self.settler.gather([record for _, record in held.values()], {})
         pairs = [(source, others[record][0].id if others[record] else record) for source, record in held.values()]
+        fresh = [change for change in changes if change.mapped.external_id in held and change.is_new]
+        await self._keep_apart(fresh, {name: record for name, (_, record) in held.items()})
         await matching.note_same(self.database, self.session, [pair for pair in pairs if pair[0] != pair[1]])
         linked = [(new.get(name) or known[name]["record_id"], record) for name, (_, record) in held.items()]
         return [pair for pair in linked if pair[0] != pair[1]]
+
+    async def _keep_apart(self, changes: Sequence[Change], places: Mapping[str, UUID]) -> None:
+        """Who was brought to the CRM from here is nobody else with the same number and another name."""
+        for change in changes:
+            record = places[change.mapped.external_id]
+            numbers = [key for key in change.keys if key[0] == "phone"]
+            found = await matching.find_carriers(self.database, self.session, RecordType.CONTACT, numbers)
+            carriers = [one for one in found if one["record"] != record]
+            ids = {one["record"] for one in carriers}
+            query = sources.by_ids(Contact.__name__)
+            rows = await self.database.run(self.session, query, {"ids": [record, *ids]}) if ids else []
+            known = {row["id"]: row for row in rows}
+            mine = known.get(record, change.mapped.values)
+            others = {one for one in ids & known.keys() if not is_named_alike(mine, known[one])}
+            pairs = [(change.source.id, one["source"]) for one in carriers if one["record"] in others]
+            await matching.note_apart(self.database, self.session, pairs)
 
     async def _find_merged(
         self, external: ExternalType, latest: Mapping[str, Mapped]

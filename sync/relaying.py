@@ -12,13 +12,12 @@ from storage.shapes import Direction, RecordType
 from storage.tables import Integration
 from sync.golden import Source, Targets, plan_of
 from sync.local import CUSTOM_FIELD, OWNED, SENT, Unit, find_unit, list_followers
+from sync.naming import NAMES
 from sync.outbox import OUTWARD, Outbox
 from sync.settle import Settler
 
 SHARED = (RecordType.CONTACT, RecordType.ORGANIZATION)
 """The types of which several CRMs have the same records."""
-NAMES = ("first_name", "last_name", "name")
-"""A CRM that takes the whole alone makes parts of its own of it: all come from one side."""
 FOLLOWING = {RecordType.CONTACT: ("email", "phone")}
 """They are the first of a list."""
 
@@ -134,13 +133,14 @@ class Relay:
     async def _read(
         self, unit: Unit, source: Source, others: Sequence[Source], present: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """What it says, by name, unless all others say so too."""
+        """What it says, by name, unless all others say so too; of a list, with what others have besides, unless it does."""
         value, record = unit.ask(source, {}), BY_TYPE[self.type_]
         if unit.told is OWNER:
             value = await self._translate(value)
             others = [one for one in others if value and str(one.integration_id) in value["users"]]
         elif isinstance(value, list):
             value = patch(unit.ask(self.before[source.id], {}) or [], value, present.get(unit.name) or [])
+            others = [*others, source]
         is_said = all(unit.is_same(record, unit.ask(one, {}), unit.answer(value, one)) for one in others)
         return {} if is_said else unit.split(value)
 

@@ -11,28 +11,30 @@ from storage.shapes import RecordType
 from sync.golden import Source, Targets, name_entry, plan_of, unite
 from sync.holding import ask_all
 from sync.local import ARCHIVED, find_unit, is_nothing
+from sync.naming import NAMES
 from sync.settle import Settler
-
-NAME = ("first_name", "last_name", "name")
-"""Of a contact: parts of two people's names make a third one's."""
 
 
 async def unite_written(settler: Settler, type_: RecordType, absorbed: Mapping[UUID, UUID]) -> None:
     """old -> the record that it becomes part of, while both are still there: lists have what either one has, that of the
-    record that stays first; its other values stay, and what is empty is filled."""
+    record that stays first; its other values stay, and what is empty is filled. Sources that meet a value have not changed
+    by that: what they say is what both start from."""
     keepers = set(absorbed.values())
-    written = await settler.holder.find([*absorbed, *keepers])
-    if written.keys().isdisjoint(absorbed):
+    everybody = {*absorbed, *keepers}
+    written = await settler.holder.find(everybody)
+    if not written:
         return
-    found = await settler.gather(keepers, {}, keepers & settler.made)
+    found = await settler.gather(everybody, {}, everybody & settler.made)
     targets = await settler.find_targets(found)
     present = await local.find_present(settler.database, settler.session, type_, keepers)
     changed = []
     for keeper in sorted(keepers):
-        others = [written[old] for old, new in absorbed.items() if new == keeper and old in written]
+        olds = [old for old, new in absorbed.items() if new == keeper]
+        others = [written[old] for old in olds if old in written]
         others.sort(key=lambda each: max(one.at for one in each.values()), reverse=True)
         union = Union(type_, keeper, dict(written.get(keeper, {})), present.get(keeper, {}), (found[keeper], targets))
         taken = [one for other in others for one in union.take(other)]
+        taken += union.meet([source for one in (keeper, *olds) for source in found[one]])
         if taken:
             changed += [union.mine[name] for name in dict.fromkeys(taken)]
             settler.holder.to_push.append((type_, keeper, tuple(dict.fromkeys(taken))))
@@ -82,9 +84,20 @@ class Union:
             self._widen(name, other[name])
         return [*free, *longer]
 
+    def meet(self, sources: Sequence[Source]) -> list[str]:
+        """Notes what these say where nobody has asked them yet, lists apart, of which nothing is lost; gives the names."""
+        met, asked = [], (sources, self.told[1])
+        for name in self.mine.keys() - {ARCHIVED, *list_united(self.type_)}:
+            own = self.mine[name]
+            bases = {**ask_all(self.type_, name, *asked), **own.bases}
+            if bases != own.bases:
+                self.mine[name] = self._make(own, own.value, bases)
+                met.append(name)
+        return sorted(met)
+
     def _is_free(self, name: str) -> bool:
         """Nothing of what belongs together with it was written of the record, or what was is empty."""
-        family: Collection[str] = NAME if name in NAME else find_unit(self.type_, name).parts
+        family: Collection[str] = NAMES if name in NAMES else find_unit(self.type_, name).parts
         return all(one not in self.mine or is_nothing(self.mine[one].value) for one in family)
 
     def _widen(self, name: str, other: LocalValue) -> None:

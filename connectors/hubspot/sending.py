@@ -219,6 +219,13 @@ class LeadStatus:
         await api.write("PATCH", self.path, {"options": [*options, new]}, 1)
         return value
 
+    def read(self, payload: Payload) -> Sequence[str] | None:
+        """One, or none."""
+        given = payload.get("properties")
+        if not isinstance(given, dict) or self.name not in given:
+            return None
+        return [str(given[self.name])] if given[self.name] else []
+
     def mark(self, value: str, fields: Mapping[str, Any], current: Payload | None) -> Mapping[str, Any]:  # noqa: ARG002
         """A record has one: it takes the place of what it has."""
         return {self.name: value}

@@ -109,6 +109,11 @@ class LabelField:
             if cursor is None or any(row.get("field_code", row.get("key")) in LABELS for row in rows):
                 return rows
 
+    def read(self, payload: Payload) -> Sequence[str] | None:
+        """All, by their ids."""
+        own = payload.get("label_ids")
+        return [str(one) for one in own] if isinstance(own, list) else None
+
     def mark(self, value: str, fields: Mapping[str, Any], current: Payload | None) -> Mapping[str, Any]:
         """All labels that the record has, and this one."""
         own = fields.get("label_ids", current.get("label_ids") if current else None)

@@ -46,10 +46,10 @@ async def push_activity(desk: Desk, push: Push) -> Outcome:
     owner = await find_owner(desk, push, wanted)
     draft = Draft(values=values, refs={name: ends for name, ends in refs.items() if ends}, owner=owner)
     made = await desk.make(push, "activity", external, draft)
-    mapped = await desk.read(external, [made])
+    mapped = await desk.confirm(push, "activity", external, made)
     done = push.progress["activity"]
-    store = partial(desk.take_over, external, list(mapped.values()), {made: push.record_id}, done=done)
-    note = " ".join(desk.list_left(push)) or None
+    store = partial(desk.take_over, external, [mapped] if mapped else [], {made: push.record_id}, done=done)
+    note = " ".join([*explain_subject(external, row, label), *desk.list_left(push)]) or None
     return Committed(external_type=external.name, external_id=made, note=note, store=store)
 
 
@@ -63,6 +63,15 @@ def has_place(external: ExternalType, column: str) -> bool:
     """Whether records of the type have it at all: what a kind of activity lacks in a CRM need not be told of each."""
     writes = external.writes
     return writes is not None and column in writes.fills.keys() | writes.at_first
+
+
+def explain_subject(external: ExternalType, row: Mapping[str, Any], label: str) -> list[str]:
+    """That the subject stays here, where the CRM has a text alone, which says something else."""
+    subject, body = row["subject"], row["body"]
+    has_subject = external.writes is not None and "subject" in external.writes.fills
+    if has_subject or not subject or not body or str(body).startswith(subject):
+        return []
+    return [f"The subject was left out: a note has none in {label}."]
 
 
 def _refer(links: Mapping[Any, list[Mapping[str, Any]]], records: list[Any]) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Where pushes of one integration are written: its CRM, its mappings, and our rows of it."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from connectors.catalogs import read_catalog
 from connectors.client import MOST_MADE, Client
 from connectors.declaration import ExternalType
-from connectors.errors import Ambiguous, Conflict, CrmError, Rejected, Unmappable
+from connectors.errors import Ambiguous, Conflict, CrmError, Missing, Rejected, Retryable, Unmappable
 from connectors.facts import Catalog, Mapped, Payload
 from connectors.mapping import map_record
 from connectors.once import Once
@@ -34,6 +35,8 @@ from sync.pages import Writer
 
 SETTLING = 10.0
 """Seconds after which a call that was cut has either been carried out or never will be."""
+LATEST = timedelta(minutes=1)
+"""How long a CRM may not show yet what it has made."""
 SLACK = timedelta(seconds=2)
 """Times are whole seconds, and clocks differ."""
 
@@ -61,6 +64,17 @@ class Locks:
     def of(self, integration: UUID, name: str) -> asyncio.Lock:
         """The one of that name."""
         return self.by_name.setdefault((integration, name), asyncio.Lock())
+
+    @asynccontextmanager
+    async def hold(self, integration: UUID, names: Iterable[str]) -> AsyncGenerator[bool]:
+        """Several, in an order that is the same for all. Gives whether somebody else has held one of them."""
+        has_waited = False
+        async with AsyncExitStack() as stack:
+            for name in sorted(set(names)):
+                lock = self.of(integration, name)
+                has_waited |= lock.locked()
+                await stack.enter_async_context(lock)
+            yield has_waited
 
 
 @dataclass(kw_only=True)
@@ -258,8 +272,8 @@ class Desk:
         if not is_drafted(mapped, draft):
             return None
         async with self.database.session(push.workspace_id) as session:
-            ids = [mapped.external_id]
-            taken = await sending.find_taken(self.database, session, self.integration.id, external.name, ids, push.id)
+            ids, since = [mapped.external_id], push.first_tried_at or self.client.now()
+            taken = await sending.find_taken(self.database, session, push, external.name, ids, since)
         return None if taken else mapped.external_id
 
     def _lag(self, external: ExternalType, draft: Draft) -> float:
@@ -277,6 +291,19 @@ class Desk:
         """Records as the CRM has them now, in our shape; those that are not there, or cannot be mapped, are left out."""
         rows = await self.client.read_back(external, list(ids))
         return {one.external_id: one for one in await self.map(external, list(rows.values()))}
+
+    async def confirm(self, push: Push, step: str, external: ExternalType, made: str) -> Mapped | None:
+        """What a step has made, or found, as the CRM has it now; None where it cannot be mapped. Raises Retryable where it
+        may not be shown yet, Missing where it is not there any more."""
+        rows = await self.client.read_back(external, [made])
+        found = await self.map(external, list(rows.values()))
+        if made in rows and not any(one.is_deleted for one in found):
+            return next(iter(found), None)
+        done, label = push.progress.get(step, {}), self.client.connector.label
+        tried_at = done.get("tried_at") if done.get("ours") else None
+        if tried_at and self.client.now() - datetime.fromisoformat(tried_at) < LATEST:
+            raise Retryable(f"{label} does not show {external.label} {made} yet.")
+        raise Missing(f"{label} no longer has {external.label} {made}.")
 
     async def map(self, external: ExternalType, rows: Sequence[Payload]) -> list[Mapped]:
         """Records in our shape, without those that cannot be mapped."""
@@ -324,6 +351,11 @@ def list_keys(draft: Draft) -> list[Key]:
     return found + [(name, values[name]) for name in ("domain", "name") if values.get(name)]
 
 
+def fold(text: str) -> str:
+    """Capitals and blanks apart, as names are recognised."""
+    return " ".join(text.casefold().split())
+
+
 def is_drafted(mapped: Mapped, draft: Draft) -> bool:
     """Whether a record of the CRM is what a draft asks for: by what says most about it."""
     said, asked = mapped.values, draft.values
@@ -335,6 +367,6 @@ def is_drafted(mapped: Mapped, draft: Draft) -> bool:
     if asked.get("domain") and said.get("domain") not in homes:
         return False
     names = [name for name in ("name", "title", "subject", "body") if asked.get(name) and said.get(name)]
-    is_alike = bool(names) and all(str(said[name]).strip() == str(asked[name]).strip() for name in names[:1])
+    is_alike = bool(names) and all(fold(str(said[name])) == fold(str(asked[name])) for name in names[:1])
     theirs = {end for ends in mapped.refs.values() for end in map(tuple, ends)}
     return is_alike and theirs.issuperset(tuple(end) for end in draft.refs.get("contacts", ()))

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.declaration import ExternalType
-from connectors.errors import Ambiguous, CrmError
+from connectors.errors import Ambiguous, CrmError, Rejected
 from connectors.facts import Mapped
-from connectors.unmapping import fit_draft
+from connectors.unmapping import fit_draft, leave_out
 from connectors.writing import Draft
 from storage import local, sending
 from storage.declare import Relation, declared
@@ -19,12 +19,10 @@ from storage.outbound import LocalValue, Push
 from storage.records import BY_TYPE
 from storage.shapes import RecordType
 from sync.local import ARCHIVED, CUSTOM_FIELD, OWNED, SENT, find_unit, list_followers
+from sync.naming import PARTS, WHOLE
 from sync.outbox import OUTWARD
 from sync.outcomes import Committed, Outcome, Refused, Retry, Skipped, judge
 from sync.sending.desk import Desk
-
-WHOLE, PARTS = "name", {"first_name", "last_name"}
-"""A CRM that has the parts alone makes them of the whole."""
 
 
 @dataclass(kw_only=True)
@@ -36,6 +34,10 @@ class Edit:
     external_id: str
     draft: Draft | None = None
     """None: there is nothing to be written."""
+    is_lost: bool = False
+    """Something that it is about does not stand here any more."""
+    is_contested: bool = False
+    """Of something that it is about a person has yet to say what counts."""
     sent: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: CrmError | None = None
@@ -99,7 +101,8 @@ async def _draft(desk: Desk, type_: RecordType, external: ExternalType, edits: S
             if row is None or link is None or edit.read is None:
                 continue
             values = _list_values(type_, edit, row, written.get(edit.push.record_id, {}))
-            named = _choose(type_, edit, values, contested.get(link["id"], set()))
+            edit.is_lost = not values.keys() >= set(edit.push.details.get("fields", ()))
+            named = _choose(type_, edit, edit.read, values, contested.get(link["id"], set()))
             refs = {name: await _refer(desk, session, value) for name, value in named.items() if _is_end(type_, name)}
             _fill(desk, edit, row, named, refs)
             if edit.draft is not None:
@@ -128,20 +131,19 @@ def _is_end(type_: RecordType, name: str) -> bool:
     return name in declared(BY_TYPE[type_], Relation)
 
 
-def _choose(type_: RecordType, edit: Edit, values: Mapping[str, Any], contested: Set[str]) -> dict[str, Any]:
+def _choose(
+    type_: RecordType, edit: Edit, read: Mapped, values: Mapping[str, Any], contested: Set[str]
+) -> dict[str, Any]:
     """Those that the CRM says otherwise, and about which nobody has yet to decide. Of whom a record leads to, and belongs
     to, all."""
-    record, read, found = BY_TYPE[type_], edit.read, {}
-    for name, value in values.items():
-        unit = find_unit(type_, name)
-        if read is None or unit.name in contested or (name == WHOLE and not contested.isdisjoint(PARTS)):
-            continue
-        if name.startswith(CUSTOM_FIELD):
-            said = read.values["custom_fields"].get(name.removeprefix(CUSTOM_FIELD))
-        else:
-            said = read.values.get(name)
-        if name == OWNED or _is_end(type_, name) or not unit.is_same(record, said, value):
-            found[name] = value
+    record, found = BY_TYPE[type_], dict[str, Any]()
+    units = {unit.name: unit for unit in (find_unit(type_, name) for name in values)}
+    for unit in units.values():
+        mine = {name: values[name] for name in unit.parts if name in values}
+        if unit.name in contested or (unit.name == WHOLE and not contested.isdisjoint(PARTS)):
+            edit.is_contested = True
+        elif unit.name == OWNED or _is_end(type_, unit.name) or not unit.is_said(record, read.values, mine):
+            found |= mine
     return found
 
 
@@ -193,17 +195,31 @@ def _fill(
 
 async def _send(desk: Desk, external: ExternalType, edits: Sequence[Edit]) -> None:
     """Writes, and reads what the CRM has made of it. Of several that have come to be about one record each is sent by
-    itself."""
+    itself; what the CRM refuses by name is left out, and the rest of it sent once more."""
     todo = [edit for edit in edits if edit.draft is not None]
     while todo:
         first = {edit.external_id: edit for edit in reversed(todo)}
         drafts = {name: edit.draft for name, edit in first.items() if edit.draft is not None}
         told = await desk.client.change(external, drafts, await desk.catalog(external), desk.overrides)
+        again = {name for name, error in told.items() if await _leave_out(desk, external, first[name], error)}
         done = [name for name, error in told.items() if error is None]
         found = await desk.read(external, done) if done else {}
         for name, edit in first.items():
             edit.error, edit.read = told[name], found.get(name)
-        todo = [edit for edit in todo if first[edit.external_id] is not edit]
+        todo = [edit for edit in todo if first[edit.external_id] is not edit or edit.external_id in again]
+
+
+async def _leave_out(desk: Desk, external: ExternalType, edit: Edit, error: CrmError | None) -> bool:
+    """Takes out of the draft what was refused by name, and notes it, where something is left."""
+    if not isinstance(error, Rejected) or edit.draft is None:
+        return False
+    catalog, now = await desk.catalog(external), desk.client.now()
+    left = leave_out(external, edit.draft, error.fields, catalog, desk.overrides, now=now)
+    if left == edit.draft or not (left.values or left.refs):
+        return False
+    edit.draft = left
+    edit.notes.append(f"Left out: {error.message}")
+    return True
 
 
 def _conclude(desk: Desk, edits: Sequence[Edit]) -> Outcome:
@@ -221,7 +237,7 @@ def _conclude(desk: Desk, edits: Sequence[Edit]) -> Outcome:
         return Refused(f"{label} no longer has {gone[0].external.label} {gone[0].external_id}.")
     note = " ".join(dict.fromkeys(note for edit in edits for note in edit.notes)) or None
     if all(edit.draft is None for edit in edits):
-        return Skipped(note or f"{label} has it already, or a person has yet to decide what counts.")
+        return Skipped(note or _explain(edits, label))
     first = edits[0]
     return Committed(
         external_type=first.external.name,
@@ -229,6 +245,15 @@ def _conclude(desk: Desk, edits: Sequence[Edit]) -> Outcome:
         note=note,
         store=partial(_take_over, desk, edits),
     )
+
+
+def _explain(edits: Sequence[Edit], label: str) -> str:
+    """Why there is nothing to be written."""
+    if any(edit.is_contested for edit in edits):
+        return "A person has yet to decide what counts: see the record's conflicts."
+    if any(edit.is_lost for edit in edits):
+        return "It was changed in a CRM too, and by the integration's conflict policy the value from there counts."
+    return f"{label} has it already."
 
 
 async def _take_over(desk: Desk, edits: Sequence[Edit], session: AsyncSession) -> None:

@@ -1,23 +1,32 @@
 """A contact that has become warm, on its way into a CRM: owner, organization, person, label."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
 from connectors.declaration import ExternalType
-from connectors.errors import Ambiguous, CrmError, QuotaExhausted, Reauthorize, Retryable
+from connectors.errors import (
+    Ambiguous,
+    CrmError,
+    Missing,
+    QuotaExhausted,
+    Reauthorize,
+    Rejected,
+    Retryable,
+    Unsupported,
+)
+from connectors.facts import Mapped, Reference
 from connectors.overrides import Overrides
 from connectors.writing import Draft
 from storage import sending
 from storage.outbound import Push
 from storage.shapes import RecordType
-from sync.identity import list_keys
 from sync.outcomes import Committed, Outcome, Refused, Skipped
 from sync.sending.desk import Desk
 from sync.sending.owners import find_owner
+from sync.sending.seeking import Found, find_there, look_up, name_keys
 
 LABEL: Final = "Warm Lead"
 
@@ -48,45 +57,117 @@ async def push_lead(desk: Desk, push: Push) -> Outcome:
     if person is None:
         return Refused(f"{desk.client.connector.label} takes no contacts.")
     lead = await _read_lead(desk, push)
-    if lead is None or lead.contact["archived_at"]:
-        return Skipped("The contact is archived.")
-    if lead.person is not None and lead.person["external_type"] != person.name:
-        return Skipped(f"It is there already, as {lead.person['external_type']} {lead.person['external_id']}.")
-    owner, found, company, (label, note) = await asyncio.gather(
-        find_owner(desk, push, lead.wanted),
-        _find_person(desk, push, person, lead),
-        _find_company(desk, push, lead),
-        _find_label(desk, person),
-    )
-    push.progress = {**push.progress, "owner": owner}
-    placing = await Placing.start(desk, push, lead, company, owner)
+    keys = name_keys(RecordType.CONTACT, lead.contact if lead else None)
+    async with desk.locks.hold(desk.integration.id, keys) as has_waited:
+        if has_waited:  # for one that may have become the same contact
+            await desk.follow([push])
+            lead = await _read_lead(desk, push)
+        if lead is None or lead.contact["archived_at"]:
+            return Skipped("The contact is archived.")
+        if lead.person is not None and lead.person["external_type"] != person.name:
+            return Skipped(f"It is there already, as {lead.person['external_type']} {lead.person['external_id']}.")
+        return await _bring(desk, push, person, lead)
+
+
+async def _bring(desk: Desk, push: Push, external: ExternalType, lead: Lead) -> Outcome:
+    """Whoever has one of its keys waits until it is stored."""
+    employer = name_keys(RecordType.ORGANIZATION, lead.organization)
+    push.progress = {**push.progress, "keys": [*name_keys(RecordType.CONTACT, lead.contact), *employer]}
+    placing = Placing.start(desk, push, lead)
     try:
+        owner, found, (label, note) = await asyncio.gather(
+            find_owner(desk, push, lead.wanted),
+            _find_person(desk, push, external, lead),
+            _find_label(desk, external),
+        )
+        notes = [note] if note else []
         if found is None:
-            employer = await placing.reference
-            refs = {"organization": [employer]} if employer else {}
-            values = choose_values(lead.contact, PERSON, person, desk.overrides)
-            draft = Draft(values=values, refs=refs, owner=owner, label=label)
-            found = await desk.make(push, "person", person, draft, SPARE)
+            push.progress = {**push.progress, "owner": owner}
+            placing.allow(owner)
+            made, mapped = await _make(desk, push, external, lead, Draft(owner=owner, label=label), placing), None
         else:
-            await desk.note_made(push, "person", person, found, is_ours=False)
-            if label is not None:
-                await _label(desk, person, found, label)
-        mapped = await desk.read(person, [found])
+            there = Improving(desk=desk, push=push, external=external, lead=lead, found=found)
+            made, mapped = found.mapped.external_id, await there.improve(placing, owner, label)
+            notes += there.notes
+        mapped = mapped or await desk.confirm(push, "person", external, made)
     finally:
         await placing.end()
     done = push.progress["person"]
-    store = partial(desk.take_over, person, list(mapped.values()), {found: push.record_id}, done=done)
-    notes = [*([note] if note else []), *desk.list_left(push)]
-    return Committed(external_type=person.name, external_id=found, note=" ".join(notes) or None, store=store)
+    async with desk.database.session(push.workspace_id) as session:
+        place = {made: push.record_id}
+        await desk.take_over(external, [mapped] if mapped else [], place, session, done=done)
+    notes += desk.list_left(push)
+    return Committed(external_type=external.name, external_id=made, note=" ".join(notes) or None)
 
 
-async def _label(desk: Desk, external: ExternalType, found: str, label: str) -> None:
-    """Labels a person who was there before, where that takes no other label away."""
-    if external.writes and external.writes.label and external.writes.label.many:
-        catalog = await desk.catalog(external)
-        error = (await desk.client.change(external, {found: Draft(label=label)}, catalog, desk.overrides))[found]
+async def _make(desk: Desk, push: Push, external: ExternalType, lead: Lead, draft: Draft, placing: "Placing") -> str:
+    """The id of the new person."""
+    employer = await placing.reference
+    refs = {"organization": [employer]} if employer else {}
+    values = choose_values(lead.contact, PERSON, external, desk.overrides)
+    return await desk.make(push, "person", external, replace(draft, values=values, refs=refs), SPARE)
+
+
+@dataclass(kw_only=True)
+class Improving:
+    """A person who was there before gets what they lack, by one change; what they have stays."""
+
+    desk: Desk
+    push: Push
+    external: ExternalType
+    lead: Lead
+    found: Found
+    notes: list[str] = field(default_factory=list)
+    """What was left as it is, a sentence for each."""
+
+    async def improve(self, placing: "Placing", owner: str | None, label: str | None) -> Mapped | None:
+        """The person as found, where nothing was to be changed; None: to be read anew."""
+        desk, push, mapped = self.desk, self.push, self.found.mapped
+        current = mapped.values.get("owner_external_id")
+        push.progress = {**push.progress, "owner": current or owner}
+        placing.allow(owner, may_make=not mapped.refs.get("organization"))
+        await desk.note_made(push, "person", self.external, mapped.external_id, is_ours=False)
+        refs = await self._choose_employer(placing)
+        if current and owner and current != owner and push.details.get("owner_email"):
+            self.notes.append(f"Somebody else owns it in {desk.client.connector.label}, which stays so.")
+        draft = Draft(refs=refs, owner=None if current else owner, label=self._choose_label(label))
+        if draft == Draft():
+            return mapped
+        catalog = await desk.catalog(self.external)
+        told = await desk.client.change(self.external, {mapped.external_id: draft}, catalog, desk.overrides)
+        error = told[mapped.external_id]
+        if isinstance(error, Rejected | Unsupported):
+            self.notes.append(f"Left as it was: {error.message}")
+            return mapped
         if error is not None:
             raise error
+        return None
+
+    async def _choose_employer(self, placing: "Placing") -> dict[str, list[Reference]]:
+        """The organization, for somebody who has none."""
+        employer, there = (
+            await placing.reference,
+            [tuple(one) for one in self.found.mapped.refs.get("organization", ())],
+        )
+        if self.lead.organization is not None and there and employer not in there:
+            label = self.desk.client.connector.label
+            self.notes.append(f"It belongs to another organization in {label}, which stays so.")
+        return {"organization": [employer]} if employer and not there else {}
+
+    def _choose_label(self, label: str | None) -> str | None:
+        """The label, where it takes no other one away."""
+        labels = self.external.writes.label if self.external.writes else None
+        if label is None or labels is None:
+            return None
+        there = labels.read(self.found.payload)
+        if there is None:
+            return label if labels.many else None
+        if label in there or (there and not labels.many):
+            if label not in there:
+                named = ", ".join(self.found.mapped.values.get("tags") or there)
+                self.notes.append(f"It is labelled “{named}” already, which stays: the label “{LABEL}” was left out.")
+            return None
+        return label
 
 
 async def _read_lead(desk: Desk, push: Push) -> Lead | None:
@@ -120,20 +201,33 @@ async def _read_lead(desk: Desk, push: Push) -> Lead | None:
 class Placing:
     """The contact's organization on its way into the CRM; what it is there is known before it is read back."""
 
-    reference: "asyncio.Future[tuple[str, str] | None]"
-    """(type, id); None where the contact has none, or the CRM takes none."""
+    reference: "asyncio.Future[Reference | None]"
+    """None where the contact has none, or the CRM takes none, or none was to be made."""
+    allowed: "asyncio.Future[tuple[str | None, bool]]"
+    """Who is to own a new one, and whether one may be made: once it is known who the person is there."""
     task: "asyncio.Task[None]"
 
     @classmethod
-    async def start(cls, desk: Desk, push: Push, lead: Lead, found: str | None, owner: str | None) -> "Placing":
-        """`found`: what it is in the CRM, if that is known."""
-        reference: asyncio.Future[tuple[str, str] | None] = asyncio.get_running_loop().create_future()
-        return cls(reference, asyncio.create_task(_place(desk, push, lead, found, owner, reference)))
+    def start(cls, desk: Desk, push: Push, lead: Lead) -> "Placing":
+        """Looks for it at once."""
+        loop = asyncio.get_running_loop()
+        reference: asyncio.Future[Reference | None] = loop.create_future()
+        allowed: asyncio.Future[tuple[str | None, bool]] = loop.create_future()
+        return cls(reference, allowed, asyncio.create_task(_place(desk, push, lead, allowed, reference)))
+
+    def allow(self, owner: str | None, *, may_make: bool = True) -> None:
+        """From now on it can be made."""
+        self.allowed.set_result((owner, may_make))
 
     async def end(self) -> None:
-        """Once it is stored. Raises what went wrong with it."""
+        """Once it is stored; at once, where it was never allowed. Raises what went wrong with it."""
+        if not self.allowed.done():
+            self.allowed.cancel()
         try:
             await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            if not self.task.cancelled():
+                raise
         finally:
             await asyncio.wait([self.task])
             if self.reference.done() and not self.reference.cancelled():
@@ -144,69 +238,79 @@ async def _place(
     desk: Desk,
     push: Push,
     lead: Lead,
-    found: str | None,
-    owner: str | None,
-    reference: "asyncio.Future[tuple[str, str] | None]",
+    allowed: "asyncio.Future[tuple[str | None, bool]]",
+    reference: "asyncio.Future[Reference | None]",
 ) -> None:
-    """By its link, else as it was found, else made. Contacts of one organization that come at once wait for each other, and
-    go on with what one of them has begun, so that it is made once."""
+    """By its link, else as it is found, else made. Those who look for one of its keys at once wait for each other, and go on
+    with what one of them has begun, so that it is made once."""
     external = desk.writes(RecordType.ORGANIZATION)
     try:
         if lead.organization is None or external is None:
             reference.set_result(None)
             return
-        key: UUID = lead.organization["id"]
-        async with desk.locks.of(desk.integration.id, f"organization:{key}"):
-            async with desk.database.session(push.workspace_id) as session:
-                links = await sending.find_links(desk.database, session, desk.integration.id, [key])
-                begun = await sending.find_employing(desk.database, session, desk.integration.id, key, push.id)
-            if key in links:
-                reference.set_result((links[key][0]["external_type"], links[key][0]["external_id"]))
+        record: UUID = lead.organization["id"]
+        keys = name_keys(RecordType.ORGANIZATION, lead.organization)
+        async with desk.locks.hold(desk.integration.id, keys):
+            linked, step = await _find_begun(desk, push, record, keys)
+            if linked is not None:
+                reference.set_result(linked)
                 return
-            step = push.progress.get("organization") or begun
-            push.progress = {**push.progress, "employer": str(key), **({"organization": step} if step else {})}
-            values = choose_values(lead.organization, COMPANY, external, desk.overrides)
-            draft = Draft(values=values, owner=owner)
-            made = found or await desk.make(push, "organization", external, draft, SPARE)
+            push.progress = {**push.progress, **({"organization": step} if step else {})}
+            found = (
+                None
+                if step and "id" in step
+                else await find_there(desk, push, "organization", external, lead.organization)
+            )
+            made, mapped = (found.mapped.external_id, found.mapped) if found else (None, None)
+            owner, may_make = await allowed
+            if made is None and not (may_make or step):
+                reference.set_result(None)
+                return
+            if made is not None and step:
+                await desk.note_made(push, "organization", external, made, is_ours=False)
+            if made is None:
+                values = choose_values(lead.organization, COMPANY, external, desk.overrides)
+                made = await desk.make(push, "organization", external, Draft(values=values, owner=owner), SPARE)
             done = push.progress.get("organization")
             reference.set_result((external.name, made))
-            mapped = await desk.read(external, [made])
+            mapped = mapped or await desk.confirm(push, "organization", external, made)
             async with desk.database.session(push.workspace_id) as session:
-                await desk.take_over(external, list(mapped.values()), {made: key}, session, done=done)
+                await desk.take_over(external, [mapped] if mapped else [], {made: record}, session, done=done)
     except BaseException as error:
         if not reference.done():
             reference.set_exception(error)
         raise
 
 
-async def _find_company(desk: Desk, push: Push, lead: Lead) -> str | None:
-    """The organization by a key; None where it is linked, new, or being made."""
-    external = desk.writes(RecordType.ORGANIZATION)
-    if lead.organization is None or lead.company is not None or external is None or push.progress.get("organization"):
-        return None
-    return await _find(desk, external, lead.organization)
+async def _find_begun(
+    desk: Desk, push: Push, record: UUID, keys: Sequence[str]
+) -> tuple[Reference | None, Mapping[str, Any] | None]:
+    """What the organization is in the CRM by now, and how far this push, or another one, has come with making it."""
+    database, integration = desk.database, desk.integration.id
+    async with database.session(push.workspace_id) as session:
+        links = await sending.find_links(database, session, integration, [record])
+        begun = await sending.find_begun(database, session, integration, push.id, "organization", keys)
+    linked = [(one["external_type"], one["external_id"]) for one in links.get(record, ())]
+    steps = [one["step"] for one in begun if _is_same(keys, one)]
+    return next(iter(linked), None), push.progress.get("organization") or next(iter(steps), None)
 
 
-async def _find_person(desk: Desk, push: Push, external: ExternalType, lead: Lead) -> str | None:
-    """The person by its link, by e-mail, by phone; None where a new one is made, or is being made."""
+def _is_same(keys: Sequence[str], begun: Mapping[str, Any]) -> bool:
+    """Companies of one name with different domains are not."""
+    return len({key for key in (*keys, *begun["keys"]) if key.startswith("domain ")}) <= 1
+
+
+async def _find_person(desk: Desk, push: Push, external: ExternalType, lead: Lead) -> Found | None:
+    """The person by its link, by e-mail, by phone; None where a new one is made, or is being made. Raises Missing for a link
+    to nobody."""
     if lead.person is not None:
-        return str(lead.person["external_id"])
-    return None if push.progress.get("person") else await _find(desk, external, lead.contact)
-
-
-async def _find(desk: Desk, external: ExternalType, row: Mapping[str, Any]) -> str | None:
-    """The record that has one of the keys by which ours is recognised, the strongest first; of several the oldest. A
-    company of the same name and another domain is another one."""
-    finds = external.writes.finds if external.writes else {}
-    keys = [(key, value) for key, value in list_keys(external.record_type, row) if key in finds]
-    answers = await desk.client.find_any(external, keys, desk.region)
-    for (key, _), rows in zip(keys, answers, strict=True):
-        alive = [one for one in await desk.map(external, rows) if not one.is_deleted]
-        if key == "name" and row["domain"]:
-            alive = [one for one in alive if one.values.get("domain") in (None, row["domain"])]
-        if alive:
-            return min(alive, key=lambda one: (len(one.external_id), one.external_id)).external_id
-    return None
+        linked = str(lead.person["external_id"])
+        found = await look_up(desk, external, linked)
+        if found is None:
+            raise Missing(f"{desk.client.connector.label} no longer has {external.label} {linked}.")
+        return found
+    is_known = "id" in push.progress.get("person", {})
+    return None if is_known else await find_there(desk, push, "person", external, lead.contact)
 
 
 def choose_values(

@@ -10,7 +10,7 @@ from connectors.errors import Rejected
 from storage import owners
 from storage.database import Database
 from storage.outbound import Push
-from storage.tables import Integration
+from storage.tables import CrmUser, Integration
 from sync.people import People
 from sync.sending.desk import Desk
 
@@ -56,18 +56,20 @@ async def _find_by_cause(
 
 async def _find_by_email(desk: Desk, email: str, *, is_asked: bool) -> str | None:
     """As it is stored, else as the CRM says it, which is stored then; nobody where that need not be."""
-    if (user := await _look_up(desk, email)) is not None:
-        return user
-    await People(desk.database, desk.client, desk.integration).keep_users()
-    if (user := await _look_up(desk, email)) is not None:
-        return user
+    user = await _look_up(desk, email)
+    if user is None or not user.is_active:
+        await People(desk.database, desk.client, desk.integration).keep_users()
+        user = await _look_up(desk, email)
+    if user is not None and user.is_active:
+        return user.external_id
     if is_asked:
         label = desk.client.connector.label
+        if user is not None:
+            raise Rejected(f"The user of {label} with the e-mail address {email} is deactivated there.")
         raise Rejected(f"{label} has no user with the e-mail address {email}: linkCrmUser ties a member to one.")
     return None
 
 
-async def _look_up(desk: Desk, email: str) -> str | None:
+async def _look_up(desk: Desk, email: str) -> CrmUser | None:
     async with desk.database.session(desk.integration.workspace_id) as session:
-        user = await owners.find_by_email(desk.database, session, desk.integration.id, email.strip())
-    return user.external_id if user else None
+        return await owners.find_by_email(desk.database, session, desk.integration.id, email.strip())

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.flows.conftest import ALL, Stage
 from tests.flows.outward import OUT, Desk, read_books
+from tests.flows.users import Hubspot
+from tests.stage import HASTE
 
 RAE = "rae@nordlicht-sandbox.example"
 """Whose token the first account's is."""
@@ -114,6 +116,106 @@ def test_what_is_there_already_is_used_and_a_new_organization_is_made_once(stage
 
 
 LABELS = {"pipedrive": "Pipedrive", "hubspot": "HubSpot"}
+
+
+# ---------------------------------------------------------------- who is who
+
+
+@ALL
+def test_who_shares_a_number_is_somebody_else_and_who_shares_the_name_too_is_not(stage: Stage) -> None:
+    """Scenario 32, one after the other; and what is the same, both at once, before any search knows of it."""
+    dora = add_person(stage, "Dora Door", email="dora@private.example", phone="+420602123456")
+    desk, books = Desk.open(stage, is_read=True, allowNewPicklistValues=True), read_books(stage)
+    stage.crm.disturb(limits={"BURST": 1000, "SEARCH": 1000}, searchLagSeconds=600)
+    office = {"phones": [{"value": "+420602123456"}], "warmness": 5}
+    names = ("Anna Able", "Bert Bold", "Cora Cole")
+    several = []
+    for name in names:
+        firm = desk.add_organization(f"{name} Ltd")
+        email = f"{name[:4].lower()}@private.example"
+        several.append(desk.add_contact(name, emails=[{"value": email}], organizationId=firm, **office))
+        assert desk.push(several[-1])["outcome"] == "COMMITTED"
+
+    firms = [desk.add_organization(name) for name in ("Twin Works", "TWIN Works")]
+    employed = dict(zip(("A Twin", "B Twin"), firms, strict=True))
+    twins = [desk.add_contact(name, warmness=5, organizationId=firm) for name, firm in employed.items()]
+    number = [{"value": "+420602999888"}]
+    twins += [desk.add_contact("Tel Twin", phones=number, warmness=5) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        assert [one["outcome"] for one in pool.map(desk.push, twins)] == ["COMMITTED"] * 4
+
+    companies = {one["id"]: one["name"] for one in books.companies()}
+    made = sorted(name.casefold() for name in companies.values())
+    assert made == [*(f"{name} Ltd".casefold() for name in names), "twin works"]
+    people = {one["name"]: companies.get(one["organization"]) for one in books.people()}
+    assert sorted(one["name"] for one in books.people()) == sorted(
+        [*names, "A Twin", "B Twin", "Dora Door", "Tel Twin"]
+    )
+    assert {name: people[name] for name in names} == {name: f"{name} Ltd" for name in names}
+    assert people["A Twin"] == people["B Twin"]
+    stage.crm.disturb(**HASTE)
+    assert desk.gateway.sync(desk.integration)["status"] == "SUCCEEDED"
+    known = [desk.find(stage.user.person, dora), *several]
+    shown = [desk.show(contact, "name emails { value } sources { id }") for contact in known]
+    told = [(one["name"], len(one["emails"]), len(one["sources"])) for one in shown]
+    assert told == [(name, 1, 1) for name in ("Dora Door", *names)]
+
+
+@ALL
+def test_a_person_who_was_there_gets_what_is_missing_and_keeps_the_rest(stage: Stage, crm: str) -> None:
+    """Label, organization, owner; found by e-mail, and by a number that was read in another format. Then it is deleted."""
+    books = read_books(stage)
+    elsewhere = books.add_company("Elsewhere")
+    taken = add_person(stage, "Otto Other", phone="+49 (431) 295747-1", company=elsewhere, is_labelled=True)
+    desk = Desk.open(stage, is_read=True, allowNewPicklistValues=True)
+    bare = add_person(stage, "Thea There", email="thea@private.example")
+    other = next(each for each in books.users() if each != RAE)
+    firm = desk.add_organization("New Works")
+    email = [{"value": "thea@private.example"}]
+    thea = desk.add_contact("Thea T.", emails=email, warmness=5, organizationId=firm)
+    otto = desk.add_contact("Otto Other", phones=[{"value": "+494312957471"}], warmness=5, organizationId=firm)
+    told = [desk.push(contact, ownerEmail=other) for contact in (thea, otto)]
+
+    label = LABELS[crm]
+    owned = f"Somebody else owns it in {label}, which stays so."
+    placed = f"It belongs to another organization in {label}, which stays so."
+    labelled = "It is labelled “New” already, which stays: the label “Warm Lead” was left out."
+    notes = {"pipedrive": [owned, f"{placed} {owned}"], "hubspot": [None, f"{placed} {labelled}"]}[crm]
+    assert [(one["outcome"], one["push"]["externalId"]) for one in told] == [("COMMITTED", bare), ("COMMITTED", taken)]
+    assert [one["push"]["lastError"] for one in told] == notes
+    owner = {"pipedrive": RAE, "hubspot": other}[crm]
+    assert [one["owner"] for one in told] == [{"email": owner}] * 2
+    works = {one["name"]: one["id"] for one in books.companies()}
+    people = {one["id"]: (one["organization"], one["owner"], one["labels"]) for one in books.people()}
+    kept = {"pipedrive": ["Warm Lead"], "hubspot": ["New"]}[crm]
+    assert people == {bare: (works["New Works"], owner, ["Warm Lead"]), taken: (elsewhere, owner, kept)}
+    assert desk.push(thea)["push"]["lastError"] is None
+
+    stage.user.delete(stage.user.person, bare)
+    gone = desk.push(thea)
+    assert (gone["outcome"], gone["push"]["status"]) == ("NOT_COMMITTED", "FAILED")
+    assert gone["push"]["lastError"] == f"{label} no longer has {PERSONS[crm]} {bare}."
+
+
+def add_person(
+    stage: Stage, name: str, *, email: str = "", phone: str = "", company: str = "", is_labelled: bool = False
+) -> str:
+    """The id of a new person in the CRM."""
+    user = stage.user
+    if isinstance(user, Hubspot):
+        status = {"hs_lead_status": "NEW"} if is_labelled else {}
+        first, last = name.split()
+        found = user.add("contacts", firstname=first, lastname=last, email=email, phone=phone, **status)
+        if company:
+            user.label("contacts", found, "companies", company, 1)
+        return found
+    found = stage.user.add_person(name, email)
+    body = {"phones": [{"value": phone}] if phone else [], "org_id": int(company) if company else None}
+    stage.crm.call("PATCH", f"/api/v2/persons/{found}", body)
+    return found
+
+
+PERSONS = {"pipedrive": "Person", "hubspot": "Contact"}
 
 
 # ---------------------------------------------------------------- edits on both sides

@@ -76,9 +76,10 @@ def test_scenario_26_the_next_sync_settles_it_too(stage: Stage) -> None:
 def test_scenario_26_colleagues_wait_until_it_is_known_whether_their_organization_was_made(stage: Stage) -> None:
     desk = Desk.open(stage, pushWarmLeads=True)
     stage.crm.disturb(**HASTE, timeoutAfterCommit=1, searchLagSeconds=LAG)
-    shared = desk.add_organization("Shared Ltd")
-    names = ("Ada Warm", "Bea Warm")
-    contacts = [desk.add_contact(name, organizationId=shared) for name in names]
+    shared, same = desk.add_organization("Shared Ltd"), desk.add_organization("SHARED ltd")
+    names = ("Ada Warm", "Bea Warm", "Cora Warm")
+    employers = zip(names, (shared, shared, same), strict=True)
+    contacts = [desk.add_contact(name, organizationId=employer) for name, employer in employers]
     for contact in contacts:
         desk.warm(contact)
         assert [one["status"] for one in desk.settle(1, contact)] == ["UNKNOWN"]
@@ -87,6 +88,22 @@ def test_scenario_26_colleagues_wait_until_it_is_known_whether_their_organizatio
     (company,) = read_books(stage).companies()
     found = sorted((one["name"], one["organization"]) for one in read_books(stage).people())
     assert (company["name"], found) == ("Shared Ltd", [(name, company["id"]) for name in names])
+
+
+@pytest.mark.parametrize("crm", ["hubspot"])
+def test_scenario_26_whoever_may_be_the_same_waits_even_where_a_sync_brings_what_was_made(stage: Stage) -> None:
+    """Two of one name and number, of whom the sync can say neither: it makes a third of what it reads."""
+    desk = Desk.open(stage, is_read=True, pushWarmLeads=True)
+    stage.crm.disturb(**HASTE, timeoutAfterCommit=1, searchLagSeconds=LAG)
+    contacts = [desk.add_contact("Pia Phone", phones=[{"value": "+420602999888"}]) for _ in range(2)]
+    for count, contact in enumerate(contacts):
+        desk.warm(contact)
+        assert [one["status"] for one in desk.settle(count + 1)] == ["UNKNOWN"] * (count + 1)
+    stage.gateway.sync(desk.integration, ["CONTACT"])
+    for contact in contacts:
+        retry_until_there(desk, contact)
+    assert [one["name"] for one in read_books(stage).people()] == ["Pia Phone"]
+    assert desk.gateway.ask("{ contacts(first: 5) { totalCount } }")["contacts"]["totalCount"] == 1
 
 
 def retry_until_there(desk: Desk, record: str) -> int:
@@ -237,6 +254,8 @@ mutation($i: ID!, $m: [FieldMappingInput!]!) {
   updateFieldMappings(input: {integrationId: $i, mappings: $m}) { userErrors { code message } }
 }
 """
+GONE = "gerda@nordlicht-sandbox.example"
+"""Who has left."""
 READ_ONLY = {"pipedrive": "picture_id", "hubspot": "hs_email_domain"}
 """A field of persons that the CRM writes itself."""
 WORDS = {
@@ -266,6 +285,8 @@ def test_a_warm_lead_that_nobody_can_name_or_own(stage: Stage, crm: str) -> None
     desk.gateway.sync(desk.integration)
     told = desk.gateway.do("pushWarmLead", "outcome", **asked)
     assert [error["code"] for error in told["userErrors"]] == ["NOT_FOUND"], "now its users are known"
+    told = desk.gateway.do("pushWarmLead", "outcome", **{**asked, "ownerEmail": GONE})
+    assert [error["code"] for error in told["userErrors"]] == ["BAD_INPUT"], "who is deactivated there"
 
 
 @ALL

@@ -317,3 +317,14 @@ async def test_a_field_that_nobody_writes_here_takes_no_other_value(pages: Pages
     message = "lifecycleStage cannot be written here: decide for LOCAL or CRM."
     assert error == {"field": ["input", "resolution"], "code": "BAD_INPUT", "message": message}
     assert [each["status"] for each in await list_all(pages)] == ["OPEN"]
+
+
+async def test_an_archived_record_takes_no_other_value(pages: Pages) -> None:
+    ann = await begin(pages, "MANUAL")
+    await come(pages, OLDER, job_title="CFO")
+    archive = "mutation ($id: ID!) { archiveRecord(input: {id: $id}) { userErrors { message } } }"
+    await pages.home.read(archive, id=ann)
+    [error] = (await resolve(pages, "VALUE", "Chair"))["userErrors"]
+    message = "The record is archived: it cannot be changed any more."
+    assert error == {"field": ["input", "conflictIds"], "code": "BAD_INPUT", "message": message}
+    assert (await resolve(pages, "CRM"))["userErrors"] == []
