@@ -44,7 +44,11 @@ def decode(body: bytes) -> Any:
 
 def mend(body: bytes) -> bytes:
     """The document without NULs and lone surrogates, and with integers beyond 64 bits as strings."""
-    body = UNFIT_ESCAPE.sub(mend_escape, body)
+    return keep_integers(UNFIT_ESCAPE.sub(mend_escape, body))
+
+
+def keep_integers(body: bytes) -> bytes:
+    """The document with integers beyond 64 bits, of which the fast parser would make floats, as strings."""
     parts, end, quotes = [], 0, 0
     for start, stop in find_integers(body):
         quotes += count_quotes(body, end, start)

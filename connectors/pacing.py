@@ -21,6 +21,8 @@ YIELDING = 0.1
 """Seconds, of calls that let others go first: these find the places that come next free."""
 SLACK = 1.25
 """Of a rolling window: how far back a call of ours may explain that the CRM has counted one."""
+DEAREST = 100
+"""What no call costs more than: a daily budget with less left may be in the way of one."""
 
 Told: TypeAlias = Mapping[BudgetWindow, tuple[int | None, int | None]]
 """What headers say of each window: (limit, remaining)."""
@@ -106,6 +108,10 @@ class Ledger(Protocol):
         self, crm: str, key: str, account: str, limits: Sequence[Limit], midnight: datetime | None = None
     ) -> None:
         """Count what was reserved under a key as the account's, once the account is known, and when its day ends."""
+
+    async def release(self, crm: str, account: str, limits: Sequence[Limit]) -> None:
+        """Let calls go although the daily budget is used up, as far as we know: a person asks for one, and the CRM's answer
+        tells how it stands."""
 
     async def read(self, crm: str, account: str, limits: Sequence[Limit]) -> Sequence[Budget]:
         """What is left of each limit."""
@@ -249,10 +255,22 @@ class MemoryLedger:
                 continue
             window = self._window(crm, account, limit.window)
             window.calls = sorted(window.calls + found.calls)
+            if not limit.rolling:  # the account has just answered: what held it back is over
+                window.blocked_until = 0
+                window.used = 0 if window.limit and window.used + DEAREST > window.limit else window.used
             window.used += found.used
             window.limit = found.limit if found.limit is not None else window.limit
             ends = midnight.timestamp() if midnight and found.resets_at else found.resets_at
             window.resets_at = max(window.resets_at, ends)
+
+    async def release(self, crm: str, account: str, limits: Sequence[Limit]) -> None:
+        """Let calls go although the daily budget is used up."""
+        for limit in limits:
+            window = self._window(crm, account, limit.window)
+            allowed = window.limit if window.limit is not None else limit.limit if limit.firm else None
+            if not limit.rolling:
+                window.blocked_until = 0
+                window.used = 0 if allowed is not None and window.used + DEAREST > allowed else window.used
 
     async def read(self, crm: str, account: str, limits: Sequence[Limit]) -> Sequence[_Budget]:
         """What is left of each limit."""

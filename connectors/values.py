@@ -119,6 +119,16 @@ def read_domain(website: Any) -> str | None:
     return host if len(host) <= 253 and HOST.fullmatch(host) else None
 
 
+def is_site(text: str) -> bool:
+    """Whether a text is an address of the web; without a scheme, one that begins with a domain."""
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        is_whole = parts.port != 0 and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:  # a port that is none
+        return False
+    return is_whole and parts.scheme in ("http", "https") and ("://" in text or read_domain(text) is not None)
+
+
 def read_body(value: Any) -> str | None:
     """HTML with what could run taken out; plain text as it is."""
     text = read_text(value)

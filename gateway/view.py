@@ -24,6 +24,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from typing_extensions import override
 
+from connectors.hygiene import keep_integers
 from gateway import graphiql
 from gateway.edge import error_body
 from gateway.pace import Overdue, Pace
@@ -191,7 +192,8 @@ class View(GraphQL[Context, None]):
 
     @override
     def decode_json(self, data: str | bytes) -> object:
-        return orjson.loads(data)  # its error is a JSONDecodeError, which Strawberry answers with 400
+        body = keep_integers(data.encode(errors="surrogatepass") if isinstance(data, str) else data)
+        return orjson.loads(body)  # its error is a JSONDecodeError, which Strawberry answers with 400
 
     # ------------------------------------------------------------ execution
 

@@ -8,7 +8,7 @@ from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode
 from resolvers.loaders import load
 from resolvers.records import Page, get_row, load_page, read_page
-from resolvers.writing import Writing, refuse
+from resolvers.writing import IS_ARCHIVED, Writing, refuse
 from storage import conflicts, local
 from storage.declare import Relation
 from storage.fields import OWNER
@@ -88,6 +88,8 @@ async def _carry_out(writing: Writing, conflict: Conflict, resolution: ConflictR
     unit = find_unit(type_, conflict.field)
     if resolution is ConflictResolution.VALUE:
         present = await local.find_present(settler.database, settler.session, type_, [record])
+        if present[record]["archived_at"]:
+            raise refuse(IS_ARCHIVED, "conflictIds")
         values = await writing.read(type_, ask_again(unit, value), present[record], at="value")
         if not values:
             raise refuse(f"{unit.field} cannot be written here: decide for LOCAL or CRM.", "resolution")

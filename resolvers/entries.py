@@ -12,12 +12,21 @@ import orjson
 
 from connectors.errors import Unmappable
 from connectors.targets import NAME
-from connectors.values import read_body, read_day, read_decimal, read_domain, read_entries, read_moment, read_phones
+from connectors.values import (
+    is_site,
+    read_body,
+    read_day,
+    read_decimal,
+    read_domain,
+    read_entries,
+    read_moment,
+    read_phones,
+)
 from storage.listing import clean
-from storage.records import ActivityKind, ContactKind, DealStatus, now
+from storage.records import ActivityKind, ContactKind, DealStatus
 from storage.shapes import RecordType
 from sync.identity import ADDRESS
-from sync.local import CUSTOM_FIELD, compose_name
+from sync.local import CUSTOM_FIELD
 
 LINE = 255
 """Characters of a text of one line."""
@@ -29,7 +38,12 @@ LARGEST = 2**31 - 1
 
 
 class Unfit(Exception):  # noqa: N818 # it is told to a person
-    """A value that the field does not take: a sentence that says what it takes."""
+    """A value that a field does not take: a sentence that says what it takes."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        """The field's, where it is not the one that is being read."""
 
 
 Values: TypeAlias = Mapping[str, Any]
@@ -216,14 +230,16 @@ def read_custom(value: Any) -> Values:
         raise Unfit("It is an object: the names of the custom fields with their values, null for none.")
     if len(value) > MOST or len(orjson.dumps(value)) > PAGE:
         raise Unfit(f"It has {MOST} fields and {PAGE} characters at most.")
-    if wrong := next((name for name in value if not NAME.fullmatch(name)), None):
-        raise Unfit(f"{wrong!r} is no name of a custom field: it has 1 to 100 characters and no dot.")
+    if wrong := [name for name in value if not NAME.fullmatch(name)]:
+        raise Unfit(f"{wrong[0]!r} is no name of a custom field: it has 1 to 100 characters and no dot.")
     return {f"{CUSTOM_FIELD}{name}": None if each == "" else each for name, each in value.items()}
 
 
 def read_site(value: Any) -> Values:
     """A website; its domain is the company's, where nobody says another one."""
     site = read_line(value)
+    if site and not is_site(site):
+        raise Unfit(f"{site!r} is no address of a website, as in https://acme.com.")
     domain = read_domain(site)
     return {"website": site, **({"domain": domain} if domain else {})}
 
@@ -347,32 +363,3 @@ ENTRIES: Mapping[RecordType, Mapping[str, Entry]] = {
     },
 }
 """By the field's name; where two write the same value, the later one counts: the more exact one."""
-
-
-# ---------------------------------------------------------------- what the fields of an input say together
-
-
-def finish(type_: RecordType, given: Mapping[str, Any], values: Values, present: Values) -> dict[str, Any]:
-    """The values, once what one field leaves open is taken from another one, or from the record as it is."""
-    made = dict(values)
-    if type_ is RecordType.CONTACT:
-        _finish_name(given, made, present)
-    if type_ is RecordType.ACTIVITY and given.get("due_on") and given.get("due_at"):
-        made |= day("due_on")(given["due_on"])
-    if type_ is RecordType.DEAL and made.get("status") not in (None, present.get("status")):
-        is_open = made["status"] == DealStatus.OPEN.value
-        made["closed_at"] = None if is_open else write_moment(now())
-    return made
-
-
-def _finish_name(given: Mapping[str, Any], values: dict[str, Any], present: Values) -> None:
-    """A part that nobody names stays; a whole that its parts do not make is kept as it is said."""
-    parts = ("first_name", "last_name")
-    if not any(name in values for name in parts):
-        return
-    if "name" not in given and not any(present.get(name) for name in parts):
-        values.update({name: each for name, each in read_full_name(present.get("name")).items() if name not in values})
-    whole = read_line(given.get("name"))
-    now = {**present, **values}
-    if whole and whole != compose_name(now.get("first_name"), now.get("last_name")):
-        values["name"] = whole

@@ -39,12 +39,14 @@ class Finding:
 
 
 async def check_integration(context: Context, id: UUID) -> Integration:
-    """The integration with its health, found out anew; one that was in ERROR and works is ACTIVE again.
+    """The integration with its health, found out anew; one that was in ERROR and works is ACTIVE again. The attempt is made
+    although the account's quota is used up, as far as we know; where it works, what has waited goes on.
 
     Raises Unknown, and Refused where there is no credential to try.
     """
     integration = await require_integration(context, id)
     _require_credential(integration)
+    await context.services.clients.release(integration)
     finding = await _try(context, integration)
     async with context.database.session(context.workspace) as session:
         current = await integrations.find(session, integration.id, locked=True)
@@ -54,8 +56,12 @@ async def check_integration(context: Context, id: UUID) -> Integration:
         health = make_health(current, finding)
         if finding.refused and current.status != IntegrationStatus.PAUSED.value:
             await consents.refuse(context.database, session, integration, finding.message or "")
-        elif finding.message is None and current.status == IntegrationStatus.ERROR.value:
-            await integrations.change(session, current.id, status=IntegrationStatus.ACTIVE.value, last_error=None)
+        elif finding.message is None and current.status in (
+            IntegrationStatus.ERROR.value,
+            IntegrationStatus.ACTIVE.value,
+        ):
+            if current.status == IntegrationStatus.ERROR.value:
+                await integrations.change(session, current.id, status=IntegrationStatus.ACTIVE.value, last_error=None)
             await wake(context, session, current.id)
         return await integrations.note_health(context.database, session, current.id, health) or current
 

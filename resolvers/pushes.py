@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from resolvers.context import Context
 from resolvers.errors import Refused, Unknown, UserErrorCode
-from resolvers.integrations import not_active
+from resolvers.integrations import get_integration, not_active
 from resolvers.loaders import load
 from resolvers.outgoing import name_cause
 from resolvers.records import Page, load_page, read_page
+from resolvers.waiting import find_hold
 from resolvers.writing import check_key
 from storage import integrations, merges, outbox, owners, pushes, sources, workspaces
 from storage.listing import Window, clean
@@ -101,9 +103,18 @@ async def list_pushes(
     statuses: Sequence[PushStatus] | None,
     window: Window,
 ) -> Page[Push]:
-    """A page of the workspace's pushes, the newest first."""
-    listing = pushes.list_pushes(window, integration_id=integration_id, record_id=record_id, statuses=statuses)
+    """A page of the workspace's pushes, the newest first. The id of a record may lead to another one by now."""
+    ids = await _follow_merges(context, record_id) if record_id else None
+    listing = pushes.list_pushes(window, integration_id=integration_id, record_ids=ids, statuses=statuses)
     return await read_page(context, listing)
+
+
+async def _follow_merges(context: Context, record: UUID) -> list[UUID]:
+    """The record that an id leads to, and the ids of those that have become part of it."""
+    moved = await context.fetch(merges.SURVIVORS, {"ids": [record]})
+    survivor = moved[0]["record_id"] if moved else record
+    merged = await context.fetch(merges.MERGED, {"ids": [survivor]})
+    return [survivor, *(row["id"] for row in merged)]
 
 
 async def list_record_pushes(context: Context, record: UUID, window: Window) -> Page[Push]:
@@ -147,8 +158,8 @@ async def list_replication(context: Context, activity: UUID) -> list[Replication
 
 
 async def retry_pushes(context: Context, *, push_ids: Sequence[UUID], integration_id: UUID | None) -> list[Push]:
-    """Tries pushes again now, also those that have failed for good: these, or all of an integration that have not ended.
-    Raises Refused, Unknown."""
+    """Tries pushes again now, also those that have failed for good, and although the account's quota is used up, as far as
+    we know: these, or all of an integration that have not ended. Raises Refused, Unknown."""
     if not push_ids and integration_id is None:
         raise Refused(UserErrorCode.BAD_INPUT, "Give pushes, or an integration.", ("pushIds",))
     if len(push_ids) > MOST:
@@ -160,6 +171,11 @@ async def retry_pushes(context: Context, *, push_ids: Sequence[UUID], integratio
         there = await context.database.run(session, pushes.BY_IDS, {"ids": list(push_ids)})
         if {row["id"] for row in there} != set(push_ids):
             raise Unknown("push", "pushIds")
+        asked = {row["integration_id"] for row in there} | {integration_id}
+        about = [one for one in await integrations.find_all(session) if one.id in asked]
+    for one in about:
+        await context.services.clients.release(one)
+    async with context.database.session(context.workspace) as session:
         found = await pushes.retry(context.database, session, push_ids, integration_id)
         for integration in sorted({push.integration_id for push in found}):
             await pushes.reopen(context.database, session, integration)
@@ -188,30 +204,28 @@ async def push_warm_lead(context: Context, asked: Asked, wait: float = WAIT) -> 
     if asked.key is not None:
         check_key(asked.key)
     try:
-        push, is_sent = await _queue_lead(context, asked)
+        push = await _queue_lead(context, asked)
     except IntegrityError:  # somebody has asked for the same at the same time
-        push, is_sent = await _queue_lead(context, asked)
-    return await _follow(context, push, wait) if is_sent else push
+        push = await _queue_lead(context, asked)
+    return await _follow(context, push, wait)
 
 
-async def _queue_lead(context: Context, asked: Asked) -> tuple[Push, bool]:
-    """The push, and whether it is worth waiting for."""
+async def _queue_lead(context: Context, asked: Asked) -> Push:
     database = context.database
     async with database.session(context.workspace) as session:
         integration = await _require_integration(session, asked.integration_id)
         contact = await _require_contact(context, session, asked.contact_id)
-        is_sent = integration.status == IntegrationStatus.ACTIVE.value
         if asked.key and (made := await outbox.find_by_key(database, session, asked.key)):
             _require_same(made, integration.id, {asked.contact_id, contact["id"]})
-            return made, is_sent
+            return made
         owner = await _find_owner(context, session, integration, asked.owner_email)
         if under_way := await outbox.find_open(database, session, integration.id, contact["id"], PushKind.WARM_LEAD):
             await outbox.hurry(database, session, under_way.id)
             await context.services.jobs.defer_push(session, integration.id)
-            return under_way, is_sent
+            return under_way
         details = {"owner": owner.external_id} if owner else {}
-        if asked.owner_email and owner is None:
-            details = {"owner_email": clean(asked.owner_email)}
+        if asked.owner_email:
+            details["owner_email"] = clean(asked.owner_email)
         push = outbox.make_lead(
             context.workspace,
             integration.id,
@@ -223,11 +237,10 @@ async def _queue_lead(context: Context, asked: Asked) -> tuple[Push, bool]:
         threshold = (await workspaces.read(database, session)).warm_lead_threshold
         if reason := explain_cold(contact, threshold):
             push.status, push.last_error, push.completed_at = PushStatus.SKIPPED.value, reason, now()
-            is_sent = False
         else:
             await context.services.jobs.defer_push(session, integration.id)
         await outbox.add(session, push)
-    return push, is_sent
+    return push
 
 
 def explain_cold(contact: dict[str, Any], threshold: int) -> str | None:
@@ -243,15 +256,27 @@ def explain_cold(contact: dict[str, Any], threshold: int) -> str | None:
 
 
 async def _follow(context: Context, push: Push, wait: float) -> Push:
-    """The push once it has ended, else as it is after so many seconds."""
+    """The push once it has ended, else as it is after so many seconds, or as soon as it cannot leave before then."""
+    deadline = now() + timedelta(seconds=wait)
     with context.services.hub.subscribe(f"push:{push.id}") as events, suppress(TimeoutError):
         async with asyncio.timeout(wait):
             while True:
                 push = await _read(context, push)
                 if push.status not in (PushStatus.PENDING.value, PushStatus.SENDING.value):
                     break
+                if push.status == PushStatus.PENDING.value and await _is_held(context, push, deadline):
+                    break
                 await anext(events)
     return push
+
+
+async def _is_held(context: Context, push: Push, deadline: datetime) -> bool:
+    """Whether a push, as it stands now, cannot leave before then."""
+    context.loaders.clear()
+    integration = await get_integration(context, push.integration_id)
+    hold = find_hold(integration, now()) if integration else None
+    until = push.next_attempt_at if hold is None else hold.until
+    return (hold is not None and until is None) or (until is not None and until > deadline)
 
 
 async def _read(context: Context, push: Push) -> Push:
@@ -297,6 +322,9 @@ async def _find_owner(
     if user is None and await owners.are_known(database, session, integration.id):
         message = f"{integration.display_name} has no user with this e-mail address: linkCrmUser ties a member to one."
         raise Refused(UserErrorCode.NOT_FOUND, message, ("ownerEmail",))
+    if user is not None and not user.is_active:
+        message = f"This user is deactivated in {integration.display_name}: name another one."
+        raise Refused(UserErrorCode.BAD_INPUT, message, ("ownerEmail",))
     return user
 
 

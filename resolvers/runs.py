@@ -23,7 +23,11 @@ LIVE_VALUES = frozenset(status.value for status in LIVE)
 async def start_sync(
     context: Context, *, integration_id: UUID, request: Request, trigger: SyncTrigger | None = None
 ) -> tuple[SyncRun, bool]:
-    """The run that does what is asked for, and whether it is new; the job that wakes a worker commits with it."""
+    """The run that does what is asked for, and whether it is new; the job that wakes a worker commits with it. It begins, or
+    goes on, although the account's quota is used up, as far as we know."""
+    known = await get_integration(context, integration_id)
+    if known is not None and known.status == IntegrationStatus.ACTIVE.value:
+        await context.services.clients.release(known)
     usual = SyncTrigger.API_KEY if context.caller.key_id else SyncTrigger.MEMBER
     async with context.database.session(context.workspace) as session:
         integration = await integrations.find(session, integration_id, locked=True)
@@ -43,6 +47,9 @@ async def start_sync(
             dry=request.dry_run,
         )
         if is_new:
+            await context.services.jobs.defer_sync(session, run)
+        elif run.status == SyncStatus.WAITING.value and run.resumes_at is not None:
+            await context.database.run(session, runs.WAIT_NO_LONGER, {"integration": integration.id})
             await context.services.jobs.defer_sync(session, run)
         return run, is_new
 

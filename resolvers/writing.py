@@ -12,8 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.shapes import shape_of
 from resolvers.context import Context
-from resolvers.entries import ENTRIES, Entry, Owner, Related, Unfit, finish
+from resolvers.entries import ENTRIES, Entry, Owner, Related, Unfit
 from resolvers.errors import Refused, Unknown, UserErrorCode
+from resolvers.finishing import finish
 from resolvers.outgoing import open_outbox
 from resolvers.records import get_row
 from storage import local, matching, merges, sources, upserts
@@ -32,6 +33,7 @@ from sync.settle import Settler
 MOST = 100
 """Records that a field can name."""
 LONGEST_KEY = 200
+IS_ARCHIVED = "The record is archived: it cannot be changed any more."
 WARMNESS = "warmness"
 """A value that is only ever the record's own: no source has it, and none is asked."""
 
@@ -136,7 +138,7 @@ class Writing:
         record = await self.resolve(BY_TYPE[type_].__name__, id, field)
         present = (await local.find_present(self.settler.database, self.session, type_, [record]))[record]
         if present["archived_at"]:
-            raise refuse("The record is archived: it cannot be changed any more.", field)
+            raise refuse(IS_ARCHIVED, field)
         values = await self.read(type_, given, present)
         if values:
             await self.write(type_, record, values)
@@ -156,17 +158,19 @@ class Writing:
 
     async def resolve(self, name: str, id: UUID, field: str) -> UUID:
         """What the id of a record leads to by now. Raises Unknown."""
-        [found] = await self._resolve_all(name, [id], field)
+        [found] = await self._find_all(name, [id], field)
         return found
 
-    async def _resolve_all(self, name: str, ids: Collection[UUID], field: str) -> list[UUID]:
+    async def _find_all(self, name: str, ids: Collection[UUID], field: str) -> dict[UUID, Mapping[str, Any]]:
+        """The records that ids lead to by now, in their order. Raises Unknown."""
         moved = await self.settler.database.run(self.session, merges.SURVIVORS, {"ids": list(ids)})
         survivors = {row["id"]: row["record_id"] for row in moved}
         found = list(dict.fromkeys(survivors.get(one, one) for one in ids))
         there = await self.settler.database.run(self.session, sources.by_ids(name), {"ids": found})
-        if {row["id"] for row in there} != set(found):
+        rows = {row["id"]: row for row in there}
+        if rows.keys() != set(found):
             raise Unknown(name.lower(), field)
-        return found
+        return {one: rows[one] for one in found}
 
     async def read(
         self, type_: RecordType, given: Mapping[str, Any], present: Mapping[str, Any], at: str | None = None
@@ -177,11 +181,14 @@ class Writing:
         for name, entry in ENTRIES[type_].items():
             if name in given:
                 values |= await self._read_one(entry, given[name], present, at or camel(name))
-        return finish(type_, given, values, present)
+        try:
+            return finish(type_, given, values, present)
+        except Unfit as unfit:
+            raise refuse(str(unfit), at or camel(unfit.name)) from None
 
     async def _read_one(self, entry: Entry, value: Any, present: Mapping[str, Any], field: str) -> Mapping[str, Any]:
         if isinstance(entry, Related):
-            return {entry.relation: await self._read_related(entry, value, field)}
+            return {entry.relation: await self._read_related(entry, value, present, field)}
         if isinstance(entry, Owner):
             return {OWNED: await self._read_owner(value, field)}
         if value is None and field == "customFields":
@@ -191,16 +198,27 @@ class Writing:
         except Unfit as unfit:
             raise refuse(str(unfit), field) from None
 
-    async def _read_related(self, entry: Related, value: Any, field: str) -> Any:
-        """The ids of records, or the one; as they are stored."""
+    async def _read_related(self, entry: Related, value: Any, present: Mapping[str, Any], field: str) -> Any:
+        """The ids of records, or the one; as they are stored. An archived one stays where it is, and comes nowhere else."""
         named = [] if value is None else value if isinstance(value, list) else [value]
         if not entry.least <= len(named) <= (MOST if entry.many else 1):
             raise refuse(f"Give {entry.least} to {MOST} ids.", field)
         ids = [GlobalId.read(str(one)) for one in named]
         if any(one.type != entry.target for one in ids):
             raise Unknown(entry.target.lower(), field)
-        found = [str(one) for one in await self._resolve_all(entry.target, [one.key for one in ids], field)]
-        return found if entry.many else next(iter(found), None)
+        found = await self._find_all(entry.target, [one.key for one in ids], field)
+        archived = {one for one, row in found.items() if row["archived_at"]}
+        if archived and not archived <= await self._find_linked(entry, present):
+            raise refuse("The record is archived: nothing new can be linked to it.", field)
+        linked = [str(one) for one in found]
+        return linked if entry.many else next(iter(linked), None)
+
+    async def _find_linked(self, entry: Related, present: Mapping[str, Any]) -> set[UUID]:
+        """What a record that is there already has of a relation."""
+        if not entry.many:
+            one: UUID | None = present.get(f"{entry.relation}_id")
+            return {one} if one else set()
+        return await local.find_contacts(self.settler.database, self.session, present["id"]) if present else set()
 
     async def _read_owner(self, value: Any, field: str) -> Any:
         """A user of a CRM, as each CRM knows them."""
@@ -227,7 +245,9 @@ class Writing:
         if held:
             await self._hold(type_, record, held, is_decided=is_decided)
             await self._check(type_, record, held)
-        names = [*values, *list_followers(type_, held)]
+            standing = (await self.settler.holder.find([record])).get(record, {})
+            held = {name: value for name, value in held.items() if name in standing}  # all CRMs have the others already
+        names = [*(WARMNESS for name in values if name == WARMNESS), *held, *list_followers(type_, held)]
         await self.outbox.note_written(self.settler, type_, record, names)
 
     async def _hold(

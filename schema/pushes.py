@@ -18,6 +18,7 @@ from resolvers.pushes import (
 )
 from resolvers.records import get_row
 from resolvers.sources import get_user, list_sources
+from resolvers.waiting import explain, find_next_attempt
 from schema import enums  # noqa: F401 # the enums below get their descriptions there
 from schema.derive import Paged
 from schema.field import Info, field, given, mutation, shown, words
@@ -52,8 +53,6 @@ class Push(Row):
     external_type: str | None = shown("The type of what was written, in the CRM's own word.")
     external_id: str | None = shown("The id of what was written in the CRM.")
     attempts: int = shown("How often it was tried.")
-    next_attempt_at: datetime | None = shown("When it is tried again; null where it is as soon as it is its turn.")
-    last_error: str | None = shown("What went wrong last, or what had to be left out, in a sentence.")
     created_at: datetime = shown("When it was caused.")
     completed_at: datetime | None = shown(
         "When it ended: it is in the CRM, is not needed any more, or failed for good."
@@ -62,6 +61,14 @@ class Push(Row):
     @field("The integration that it is for.")
     async def integration(self, info: Info) -> Integration:
         return await find_integration(info, self.row.integration_id)
+
+    @field("When it is tried again; null where it is as soon as it is its turn, or a person has acted.")
+    async def next_attempt_at(self, info: Info) -> datetime | None:
+        return await find_next_attempt(info.context, self.row)
+
+    @field("What went wrong last, what it waits for, or what had to be left out, in a sentence.")
+    async def last_error(self, info: Info) -> str | None:
+        return await explain(info.context, self.row)
 
     @field("The record that it is about.")
     async def record(self, info: Info) -> Node | None:
@@ -96,9 +103,9 @@ class Replication:
     def last_attempt_at(self) -> datetime | None:
         return self.row.push.last_attempt_at if self.row.push else None
 
-    @field("What went wrong last, in a sentence.")
-    def last_error(self) -> str | None:
-        return self.row.push.last_error if self.row.push else None
+    @field("What went wrong last, or what it waits for, in a sentence.")
+    async def last_error(self, info: Info) -> str | None:
+        return await explain(info.context, self.row.push) if self.row.push else None
 
     @field("The push that brings it there; null where there is none.")
     def push(self) -> Push | None:

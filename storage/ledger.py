@@ -22,6 +22,8 @@ YIELDING = 0.1
 """Seconds, of calls that let others go first: these find the places that come next free."""
 SLACK = 1.25
 """Of a rolling window: how far back a call of ours may explain that the CRM has counted one."""
+DEAREST = 100
+"""What no call costs more than: a daily budget with less left may be in the way of one."""
 
 OPEN = """
 INSERT INTO rate_window (crm, account, "window", used, calls, updated_at)
@@ -126,7 +128,7 @@ UPDATE rate_window SET
 FROM moved, hasty WHERE crm = %(crm)s AND account = %(account)s AND rate_window."window" = moved."window"
 """
 
-ADOPT = """
+ADOPT = f"""
 WITH left_behind AS (
   DELETE FROM rate_window WHERE crm = %(crm)s AND account = %(key)s RETURNING *
 )
@@ -136,11 +138,21 @@ SELECT crm, %(account)s, "window", "limit", used, calls,
 FROM left_behind ORDER BY "window"
 ON CONFLICT (crm, account, "window") DO UPDATE SET
   "limit" = coalesce(excluded."limit", rate_window."limit"),
-  used = CASE WHEN rate_window.resets_at > clock_timestamp() THEN rate_window.used ELSE 0 END + excluded.used,
+  used = CASE WHEN rate_window.resets_at > clock_timestamp()
+      AND (rate_window."limit" IS NULL OR rate_window.used + {DEAREST} <= rate_window."limit")
+    THEN rate_window.used ELSE 0 END + excluded.used,
   calls = ARRAY(SELECT call FROM unnest(rate_window.calls || excluded.calls) AS call ORDER BY call),
   resets_at = greatest(excluded.resets_at, rate_window.resets_at),
   blocked_until = excluded.blocked_until, -- the account has just answered: what held it back is over
   updated_at = clock_timestamp()
+"""
+
+RELEASE = f"""
+UPDATE rate_window SET blocked_until = NULL, updated_at = clock_timestamp(),
+  used = CASE WHEN used + {DEAREST} > coalesce(rate_window."limit", asked.declared) THEN 0 ELSE used END
+FROM jsonb_to_recordset(%(asked)s::text::jsonb) AS asked("window" text, declared bigint)
+WHERE crm = %(crm)s AND account = %(account)s AND rate_window."window" = asked."window"
+AND (blocked_until > clock_timestamp() OR used + {DEAREST} > coalesce(rate_window."limit", asked.declared))
 """
 
 READ = """
@@ -297,6 +309,16 @@ class PostgresLedger:
     ) -> None:
         """Count what was reserved under a key as the account's, once the account is known, and when its day ends."""
         await self._run(ADOPT, {"crm": crm, "key": key, "account": account, "midnight": midnight})
+
+    async def release(self, crm: str, account: str, limits: Sequence[Limited]) -> None:
+        """Let calls go although the daily budget is used up, as far as we know: a person asks for one, and the CRM's answer
+        tells how it stands."""
+        rows = [
+            {"window": limit.window.value, "declared": limit.limit if limit.firm else None}
+            for limit in limits
+            if not limit.rolling
+        ]
+        await self._run(RELEASE, {"crm": crm, "account": account, "asked": orjson.dumps(rows).decode()})
 
     async def read(self, crm: str, account: str, limits: Sequence[Limited]) -> list[Budget]:
         """What is left of each limit; one that nobody has touched is whole."""

@@ -69,6 +69,13 @@ WHERE c.id = src.id AND c.workspace_id = %(workspace)s
 AND ((src.has_warmness AND c.warmness IS DISTINCT FROM src.warmness) OR (src.has_kind AND c.kind IS DISTINCT FROM src.kind))
 """
 
+CONTACTS: Final = """
+SELECT d.contact_id FROM deal_contact d WHERE d.workspace_id = %(workspace)s AND d.deal_id = %(record)s
+UNION
+SELECT a.contact_id FROM activity_contact a WHERE a.workspace_id = %(workspace)s AND a.activity_id = %(record)s
+"""
+"""Who takes part in a deal, or in an activity."""
+
 FIND_CREATED: Final = """
 SELECT record_id, digest FROM created_record WHERE workspace_id = %(workspace)s AND key = %(key)s
 """
@@ -139,6 +146,11 @@ async def set_columns(database: Database, session: AsyncSession, rows: Sequence[
     """Columns of contacts that no merge writes: {id, kind, has_kind, warmness, has_warmness}."""
     if rows:
         await database.run(session, SET_COLUMNS, {"rows": packed(rows)})
+
+
+async def find_contacts(database: Database, session: AsyncSession, record: UUID) -> set[UUID]:
+    """Who takes part in a deal or an activity."""
+    return {row["contact_id"] for row in await database.run(session, CONTACTS, {"record": record})}
 
 
 async def find_present(

@@ -24,16 +24,24 @@ BATCH: Final = 1_000
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('push:' || %(workspace)s::text, 3))"
 
 GATE = """
-SELECT i.status, i.push_failures, i.push_resumes_at, w.pushes_per_minute FROM integration i, workspace w
+SELECT i.crm, i.status, i.push_failures, i.push_resumes_at, w.pushes_per_minute FROM integration i, workspace w
 WHERE i.workspace_id = %(workspace)s AND i.id = %(integration)s AND i.leaving_at IS NULL AND w.id = %(workspace)s
 """
 
 SPENT = """
-SELECT caused_by, count(DISTINCT CASE WHEN kind = 'EDIT' THEN integration_id::text || last_attempt_at::text
-  ELSE id::text END) AS pushes, min(last_attempt_at) AS first
-FROM push WHERE workspace_id = %(workspace)s AND last_attempt_at > %(since)s GROUP BY caused_by
+WITH together AS (
+  SELECT * FROM jsonb_to_recordset(%(together)s::text::jsonb) AS together(crm text, type text, most int)
+), gone AS (
+  SELECT p.caused_by, ceil(count(*)::float8 / coalesce(min(t.most), 1)) AS pushes, min(p.last_attempt_at) AS first
+  FROM push p JOIN integration i ON i.id = p.integration_id
+  LEFT JOIN together t ON t.crm = i.crm AND t.type = p.record_type AND p.kind = 'EDIT'
+  WHERE p.workspace_id = %(workspace)s AND i.workspace_id = %(workspace)s AND p.last_attempt_at > %(since)s
+  GROUP BY p.caused_by, p.integration_id, p.record_type, p.kind = 'EDIT', p.last_attempt_at
+)
+SELECT caused_by, sum(pushes)::int AS pushes, min(first) AS first FROM gone GROUP BY caused_by
 """
-"""How many pushes of each caller have left since then; edits that left together, and the tries of one push, are one."""
+"""How many pushes of each caller have left since then: the tries of one are one, and so are as many edits that left together
+as the CRM takes in one call."""
 
 IS_TAKEABLE = """t.workspace_id = %(workspace)s AND t.integration_id = %(integration)s AND t.id <> ALL(%(flying)s::uuid[])
   AND NOT EXISTS (SELECT FROM push o WHERE o.workspace_id = %(workspace)s AND o.integration_id = t.integration_id
@@ -93,6 +101,11 @@ UPDATE integration SET push_failures = 0, push_resumes_at = NULL
 WHERE workspace_id = %(workspace)s AND id = %(integration)s AND (push_failures > 0 OR push_resumes_at IS NOT NULL)
 """
 
+END_HOLD = """
+UPDATE integration SET push_resumes_at = NULL WHERE workspace_id = %(workspace)s AND id = %(integration)s
+AND push_resumes_at > now() AND push_failures < %(failures)s RETURNING id
+"""
+
 HOLD = """
 UPDATE integration SET push_resumes_at = greatest(push_resumes_at, %(until)s)
 WHERE workspace_id = %(workspace)s AND id = %(integration)s
@@ -133,7 +146,7 @@ REOPEN = """
 UPDATE integration SET push_failures = 0, push_resumes_at = NULL
 WHERE workspace_id = %(workspace)s AND id = %(integration)s
 AND EXISTS (SELECT FROM push p WHERE p.workspace_id = %(workspace)s AND p.integration_id = %(integration)s
-  AND p.status IN ('PENDING', 'SENDING')) RETURNING id
+  AND p.status IN ('PENDING', 'SENDING', 'UNKNOWN')) RETURNING id
 """
 
 FORGET = f"""
@@ -174,6 +187,7 @@ AND {STAYS.replace("t.integration_id", "t.id")} ORDER BY k.id, t.created_at, t.i
 class Gate:
     """Whether anything may leave for an integration now."""
 
+    crm: str
     status: str
     push_failures: int
     push_resumes_at: datetime | None
@@ -209,11 +223,13 @@ async def read_gate(database: Database, session: AsyncSession, integration: UUID
 
 
 async def count_spent(
-    database: Database, session: AsyncSession, since: datetime
+    database: Database, session: AsyncSession, since: datetime, together: Mapping[tuple[str, str], int]
 ) -> dict[str | None, tuple[int, datetime]]:
-    """Caller -> how many of its pushes have left since then, and when the first did."""
-    rows = await database.run(session, SPENT, {"since": since})
-    return {row["caused_by"]: (row["pushes"], row["first"]) for row in rows}
+    """Caller -> how many of its pushes have left since then, and when the first did. `together`: (CRM, type of record) ->
+    how many edits it takes in one call."""
+    rows = [{"crm": crm, "type": type_, "most": most} for (crm, type_), most in together.items()]
+    found = await database.run(session, SPENT, {"since": since, "together": orjson.dumps(rows).decode()})
+    return {row["caused_by"]: (row["pushes"], row["first"]) for row in found}
 
 
 async def find_due(database: Database, session: AsyncSession, values: Mapping[str, Any]) -> list[Due]:
@@ -281,6 +297,12 @@ async def note_failure(
     await database.run(session, NOTE_FAILURE, {**values, "shortest": pause[0], "longest": pause[1]})
 
 
+async def end_hold(database: Database, session: AsyncSession, integration: UUID, failures: int) -> bool:
+    """The CRM has answered somebody else: a quota that was used up is there again. Gives whether one was held for; not where
+    so many writes in a row have failed."""
+    return bool(await database.run(session, END_HOLD, {"integration": integration, "failures": failures}))
+
+
 async def hold(database: Database, session: AsyncSession, integration: UUID, until: datetime) -> None:
     """Nothing leaves before then."""
     await database.run(session, HOLD, {"integration": integration, "until": until})
@@ -328,19 +350,19 @@ def list_pushes(
     window: Window,
     *,
     integration_id: UUID | None = None,
-    record_id: UUID | None = None,
+    record_ids: Sequence[UUID] | None = None,
     statuses: Sequence[PushStatus] | None = None,
 ) -> Listing:
-    """Pushes of the workspace, of an integration, of a record; the newest first."""
+    """Pushes of the workspace, of an integration, of a record and those that have become part of it; the newest first."""
     values, conditions = Values(), [STAYS]
     if integration_id is not None:
         conditions.append(f"t.integration_id = {values.bind(integration_id)}")
-    if record_id is not None:
-        conditions.append(f"t.record_id = {values.bind(record_id)}")
+    if record_ids is not None:
+        conditions.append(f"t.record_id = ANY({values.bind(list(record_ids))}::uuid[])")
     if statuses is not None:
         conditions.append(f"t.status = ANY({values.bind([status.value for status in statuses])}::text[])")
-    about = (integration_id, record_id, statuses and sorted(status.value for status in statuses))
-    is_sparse = record_id is not None or statuses is not None
+    about = (integration_id, record_ids and record_ids[0], statuses and sorted(status.value for status in statuses))
+    is_sparse = record_ids is not None or statuses is not None
     return Listing(Push, KEYS, window, values, conditions=conditions, about=about, sparse=is_sparse)
 
 

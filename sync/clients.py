@@ -41,6 +41,11 @@ class Clients:
         calls = Calls(connector, credential, url, ledger=self.ledger, http=self.http, observe=self.observe, **known)
         return Client(calls)
 
+    async def release(self, integration: Integration) -> None:
+        """A person asks for a call: it is made although the account's quota is used up, as far as we know."""
+        if integration.account_id is not None:
+            await self.ledger.release(integration.crm, integration.account_id, CONNECTORS[integration.crm].limits)
+
     async def open(self, integration: Integration, *, force: bool = False, yields: bool = False) -> Client:
         """A client with the integration's own credential, renewed as it needs to be. `yields`: other calls to the account go
         first.

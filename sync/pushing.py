@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import random
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from connectors.errors import CrmError
+from connectors.registry import CONNECTORS
 from storage import consents, integrations, notifications, outbox, pushes, schedule
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
@@ -44,7 +47,15 @@ PAUSE = (30.0, 900.0)
 
 MINUTE = timedelta(minutes=1)
 BATCH = 100
-"""Edits that are sent together."""
+"""Edits that are read, and as far as the CRM allows written, together."""
+TOGETHER = {
+    (crm, type_.value): min(
+        one.writes.changes.most for one in connector.types if one.record_type is type_ and one.writes
+    )
+    for crm, connector in CONNECTORS.items()
+    for type_ in {one.record_type for one in connector.types if one.writes}
+}
+"""(CRM, type of record) -> how many changes it takes in one call: so many count as one."""
 LANES = 6
 """Pushes, or batches of edits, under way at a time for one integration."""
 SPARE = 2
@@ -150,7 +161,7 @@ class Pusher:
     ) -> Chosen:
         """Those that leave now, within what each caller may send in a minute, and when there may be more."""
         flying, since = self.flying[integration], moment - MINUTE
-        spent = await pushes.count_spent(self.database, session, since)
+        spent = await pushes.count_spent(self.database, session, since, TOGETHER)
         room = {name: gate.pushes_per_minute - count for name, (count, _) in spent.items()}
         values = {
             "integration": integration,
@@ -172,7 +183,8 @@ class Pusher:
     def _pick(
         groups: Iterable[Sequence[Due]], gate: Gate, room: dict[str | None, int], taken: int, since: datetime
     ) -> list[Sequence[Due]]:
-        """As many as there are lanes for; of a CRM that is down only one, by itself, to try it out."""
+        """As many as there are lanes for, and of each group as many as its caller has room for; of a CRM that is down only
+        one, by itself, to try it out."""
         picked: list[Sequence[Due]] = []
         for group in groups:
             first = group[0]
@@ -180,12 +192,13 @@ class Pusher:
                 return [group[:1]] if not taken else []
             if taken + len(picked) >= (LANES + SPARE if first.is_interactive else LANES):
                 break
-            is_new = first.last_attempt_at is None or first.last_attempt_at <= since
+            new = [push.id for push in group if push.last_attempt_at is None or push.last_attempt_at <= since]
+            most = TOGETHER.get((gate.crm, first.record_type), 1) if first.kind == PushKind.EDIT.value else 1
             left = room.setdefault(first.caused_by, gate.pushes_per_minute)
-            if is_new and left <= 0:
-                continue
-            room[first.caused_by] = left - is_new
-            picked.append(group)
+            late = set(new[max(left, 0) * most :])
+            if leaving := [push for push in group if push.id not in late]:
+                room[first.caused_by] = left - ceil((len(new) - len(late)) / most)
+                picked.append(leaving)
         return picked
 
     # ------------------------------------------------------------ sending
@@ -204,6 +217,8 @@ class Pusher:
             self.flying[integration.id].difference_update(push.id for push in group)
 
     async def _ask(self, integration: Integration, group: Sequence[Push]) -> Mapping[UUID, Outcome]:
+        """What has become of each. After a fault of ours each goes by itself, so that only the one that it is about has it:
+        a change can be made again."""
         outcome: Outcome
         try:
             return await self.send(integration, group)
@@ -218,6 +233,8 @@ class Pusher:
         except StorageError as error:
             outcome = Later(str(error))
         except Exception as error:  # noqa: BLE001 # the edge of the worker: one push must not hold up the others
+            if len(group) > 1:
+                return ChainMap(*[dict(await self._ask(integration, [push])) for push in group])
             outcome = blame(error)
         return {push.id: outcome for push in group}
 

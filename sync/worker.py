@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from structlog.contextvars import bind_contextvars
 from connectors.catalogs import Catalogs
 from connectors.client import Client
 from connectors.errors import CrmError, QuotaExhausted, Reauthorize, Retryable
-from storage import changes, integrations, notifications, pushes, runs
+from storage import changes, consents, integrations, notifications, pushes, runs
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.records import now
@@ -26,6 +27,7 @@ from sync.jobs import Jobs
 from sync.loop import Loop
 from sync.observer import Claim, Nobody, Observer
 from sync.pages import Gone
+from sync.pushing import FAILURES
 from sync.remap import Remap, finish
 from sync.trouble import PAUSED, Stopped, Superseded
 
@@ -64,6 +66,15 @@ class Outcome:
     """external type -> the time from which the next DELTA goes on."""
     rounds: Mapping[str, Any] = field(default_factory=dict)
     """How far rounds have come, by name."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """With what a run has called."""
+
+    integration: Integration
+    """As it was when the run was taken."""
+    client: Client | None
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,8 @@ class Worker:
         except (CrmError, StorageError) as error:
             outcome = judge(run, error)
         calls = loop.charge() if loop else client.calls if client else 0
-        return outcome if await self._leave(run, outcome, calls) else None
+        used = Used(integration, client)
+        return outcome if await self._leave(run, outcome, calls, used) else None
 
     async def _remap(self, run: SyncRun, integration: Integration) -> Outcome | None:
         """A run that calls no CRM."""
@@ -155,7 +167,7 @@ class Worker:
         for name, number in expected.items():
             run.counts.setdefault(name, {}).setdefault("expected", number)
 
-    async def _leave(self, run: SyncRun, outcome: Outcome, calls: int) -> bool:
+    async def _leave(self, run: SyncRun, outcome: Outcome, calls: int, used: Used | None = None) -> bool:
         """Writes how the run stands, and wakes what comes next; locked, so that no request slips in between. False where
         another worker has taken it."""
         ended = outcome.status not in LIVE or outcome.status is SyncStatus.HELD  # which holds up no other run
@@ -178,12 +190,11 @@ class Worker:
             if went_well and not run.is_dry_run and not is_remap:
                 marks = outcome.watermarks, outcome.rounds
                 await integrations.note_synced(self.database, session, run.integration_id, *marks)
-                if await pushes.look_again(self.database, session, run.integration_id):
+                is_free = await pushes.end_hold(self.database, session, run.integration_id, FAILURES)
+                if await pushes.look_again(self.database, session, run.integration_id) or is_free:
                     await self.jobs.defer_push(session, run.integration_id)
             elif outcome.code and outcome.message:
-                status = IntegrationStatus.ERROR if outcome.refused else None
-                await integrations.note_error(session, run.integration_id, outcome.message, status)
-                await self._tell(session, run, outcome)
+                await self._note_error(session, run, outcome, used)
                 if ended:
                     error = {"code": outcome.code, "message": outcome.message}
                     await runs.add_errors(self.database, session, run, [error])
@@ -195,14 +206,39 @@ class Worker:
                     await self.jobs.defer_sync(session, follower, at=outcome.resumes_at)
         return True
 
+    async def _note_error(self, session: AsyncSession, run: SyncRun, outcome: Outcome, used: Used | None) -> None:
+        message = outcome.message or ""
+        if outcome.refused and used is not None:
+            await self._refuse(session, used, message)
+            return
+        await integrations.note_error(session, run.integration_id, message)
+        await self._tell(session, run, outcome)
+
+    async def _refuse(self, session: AsyncSession, used: Used, message: str) -> None:
+        """The CRM takes the credential of the run no more; nothing where somebody has given another one meanwhile."""
+        current = await integrations.find(session, used.integration.id)
+        if current is None:
+            return
+        is_same = current.credentials == used.integration.credentials
+        if is_same and current.credentials is None:
+            await integrations.note_error(session, current.id, message, IntegrationStatus.ERROR)
+            await notifications.notify_refused(self.database, session, current, message)
+        elif is_same or self._holds(current, used):
+            await consents.refuse(self.database, session, current, message)
+
+    def _holds(self, current: Integration, used: Used) -> bool:
+        """Whether the credential is what the run has renewed its own to."""
+        with suppress(CrmError, StorageError):
+            token = used.client.wire.credential.token if used.client else None
+            return self.clients.vault.open(current, force=True).token == token
+        return False
+
     async def _tell(self, session: AsyncSession, run: SyncRun, outcome: Outcome) -> None:
         """What a person should know of how a run was left: once, whatever else finds it out."""
         integration = await integrations.find(session, run.integration_id)
         if integration is None:
             return
-        if outcome.refused:
-            await notifications.notify_refused(self.database, session, integration, outcome.message or "")
-        elif outcome.code == "CRM_QUOTA" and outcome.resumes_at:
+        if outcome.code == "CRM_QUOTA" and outcome.resumes_at:
             name = integration.display_name
             await notifications.notify_quota(self.database, session, integration.id, name, outcome.resumes_at)
         elif outcome.status is SyncStatus.HELD:

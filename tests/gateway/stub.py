@@ -33,6 +33,10 @@ class Query:
         return text
 
     @strawberry.field
+    def keep(self, value: strawberry.scalars.JSON) -> strawberry.scalars.JSON:
+        return value
+
+    @strawberry.field
     def fails(self) -> str:
         raise ValueError("select secret from credentials")
 

@@ -66,6 +66,15 @@ async def test_malformed_bodies(client: httpx.AsyncClient, body: bytes) -> None:
     assert code(answer) == (400, "BAD_INPUT")
 
 
+async def test_an_integer_is_kept_to_the_last_digit(client: httpx.AsyncClient) -> None:
+    numbers = b'[9223372036854775807, 123456789012345678901234567890, "9223372036854775808"]'
+    body = b'{"query": "query ($v: JSON!) { keep(value: $v) }", "variables": {"v": %b}}' % numbers
+    answer = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert answer.json() == {
+        "data": {"keep": [9223372036854775807, "123456789012345678901234567890", "9223372036854775808"]}
+    }
+
+
 @pytest.mark.parametrize("body", [{}, {"query": ""}, {"query": ECHO, "operationName": 1}, [{"query": ECHO}]])
 async def test_requests_that_say_nothing_or_too_much(client: httpx.AsyncClient, body: object) -> None:
     assert code(await client.post("/graphql", json=body)) == (400, "BAD_INPUT")

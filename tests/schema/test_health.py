@@ -1,6 +1,9 @@
 """What a test of an integration makes of the answer to whose account it is."""
 
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -8,6 +11,7 @@ import respx
 
 from connectors.registry import CONNECTORS
 from storage.listing import GlobalId
+from storage.outbound import Push
 from tests.schema.conftest import Home
 
 SCOPES = CONNECTORS["PIPEDRIVE"].scopes
@@ -71,6 +75,34 @@ async def test_a_scope_is_missing_where_neither_it_nor_a_wider_one_is_granted(
     )
     assert (shown["health"]["ok"], shown["health"]["missingScopes"]) == (not missing, missing)
     assert shown["health"]["message"] == (message if missing else None)
+
+
+@pytest.fixture
+async def _jobs(home: Home) -> AsyncIterator[None]:
+    await home.services.jobs.open()
+    yield
+    await home.services.jobs.close()
+
+
+@pytest.mark.usefixtures("_jobs")
+async def test_a_quota_that_is_used_up_is_tried_all_the_same(home: Home, crm: respx.MockRouter) -> None:
+    spent = {"x-daily-ratelimit-token-limit": "60000", "x-daily-ratelimit-token-remaining": "0"}
+    crm.get("/v1/users/me").mock(return_value=httpx.Response(429, headers=spent))
+    midnight = datetime.now(UTC) + timedelta(hours=9)
+    await home.add(
+        home.make(Push, integration_id=home.integration, kind="EDIT", record_type="CONTACT", record_id=uuid4())
+    )
+    await home.change(push_resumes_at=midnight)
+    for _ in range(2):
+        shown = await check(home)
+        assert shown["health"]["message"] == "The daily quota of the Pipedrive account is used up."
+    assert crm.calls.call_count == 2
+    serve(crm, str(home.integration))
+    assert (await check(home))["health"]["ok"]
+    [row] = await home.database.fetch(
+        home.workspace, "select push_resumes_at from integration where workspace_id = %(workspace)s", {}
+    )
+    assert row == {"push_resumes_at": None}, "what has waited goes on"
 
 
 async def test_who_is_asked_to_come_again_much_later_is_not_waited_for(home: Home, crm: respx.MockRouter) -> None:

@@ -1,18 +1,22 @@
 """Pushes over GraphQL: asking for one, seeing what becomes of it, trying it again; and the settings of what goes out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from connectors.registry import CONNECTORS
 from resolvers.context import Services
 from storage import tables
 from storage.listing import GlobalId
 from storage.outbound import Push
 from storage.tables import Integration
-from sync.outcomes import Committed, Outcome, Refused
+from sync.outcomes import Committed, Later, Outcome, Refused
 from sync.pushing import Pusher
 from tests.schema.conftest import Home, gid
 
@@ -144,6 +148,21 @@ async def test_what_a_crm_refuses_is_told_and_can_be_retried(home: Home) -> None
     assert none == [{"field": ["input", "pushIds"], "code": "BAD_INPUT", "message": "Give pushes, or an integration."}]
 
 
+async def test_what_is_retried_is_tried_although_the_quota_is_used_up(home: Home) -> None:
+    ledger, limits = home.services.clients.ledger, CONNECTORS["PIPEDRIVE"].limits
+    account = ("PIPEDRIVE", str(home.integration), limits)
+    for asked in ("pushes", "their integration"):
+        lead = home.make(
+            Push, integration_id=home.integration, kind="WARM_LEAD", record_type="CONTACT", record_id=uuid4()
+        )
+        await home.add(lead)
+        await ledger.settle(await ledger.reserve(*account, 1), exhausted=0)
+        assert not (await ledger.reserve(*account, 1)).taken
+        given = {"pushIds": [gid(lead)]} if asked == "pushes" else {"integrationId": integration(home)}
+        assert (await home.read(RETRY, input=given))["retryPushes"]["userErrors"] == []
+        assert (await ledger.reserve(*account, 1)).taken
+
+
 async def test_one_that_is_not_warm_is_skipped(home: Home) -> None:
     for warmness, reason in (
         (3, "The contact's warmness is 3: a warm lead has 4 or more."),
@@ -170,6 +189,57 @@ async def test_an_integration_that_cannot_send_queues(home: Home) -> None:
     assert (await push(home, ada))["outcome"] == "QUEUED"
     await home.change(status="DISCONNECTED")
     assert [each["code"] for each in (await push(home, ada))["userErrors"]] == ["NOT_ACTIVE"]
+
+
+WAITING = "{ pushes(status: [PENDING]) { nodes { id lastError nextAttemptAt } } }"
+
+
+async def test_a_push_that_cannot_leave_says_why_and_until_when(home: Home) -> None:
+    until = datetime(2127, 1, 1, 12, tzinfo=UTC)
+    at, held = "2127-01-01T12:00:00.000000Z", {"status": "ACTIVE", "push_resumes_at": until}
+    name = "Acme's Pipedrive"
+    cases: list[tuple[dict[str, Any], str, str | None]] = [
+        ({"status": "PAUSED"}, f"{name} is paused: it goes on when it is resumed.", None),
+        ({"status": "ERROR", "last_error": "Revoked."}, f"{name} has to be connected again: Revoked.", None),
+        ({**held, "push_failures": 5}, "Pipedrive does not answer: it is tried again at 12:00:00 UTC.", at),
+        ({**held, "push_failures": 0}, f"The quota of {name} is used up: it goes on at 2127-01-01 12:00 UTC.", at),
+    ]
+    for state, reason, next_attempt in cases:
+        await home.change(**state)
+        begun = time.monotonic()
+        answer = await push(home, await add_contact(home))
+        assert (answer["outcome"], answer["push"]["lastError"]) == ("QUEUED", reason)
+        assert time.monotonic() - begun < 5, "nobody waits for what cannot be"
+        told = {(each["lastError"], each["nextAttemptAt"]) for each in (await home.read(WAITING))["pushes"]["nodes"]}
+        assert told == {(reason, next_attempt)}
+
+
+async def test_a_push_that_waits_for_room_says_so(home: Home) -> None:
+    given = {"integration_id": home.integration, "kind": "WARM_LEAD", "record_type": "CONTACT", "caused_by": "key:a"}
+    begun = datetime.now(UTC)
+    gone = [
+        home.make(
+            Push, record_id=uuid4(), status="COMMITTED", last_attempt_at=begun + timedelta(seconds=number), **given
+        )
+        for number in range(10)
+    ]
+    late, other = (home.make(Push, record_id=uuid4(), **{**given, "caused_by": each}) for each in ("key:a", "key:b"))
+    await home.add(*gone, late, other)
+    found = {each.pop("id"): each for each in (await home.read(WAITING))["pushes"]["nodes"]}
+    reason = "No more than 10 leave in a minute for whoever has caused it."
+    minute = (begun + timedelta(minutes=1)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert found == {
+        gid(late): {"lastError": reason, "nextAttemptAt": minute},
+        gid(other): {"lastError": None, "nextAttemptAt": None},
+    }
+
+
+async def test_who_waits_is_told_as_soon_as_a_try_has_come_to_nothing(home: Home) -> None:
+    begun, until = time.monotonic(), datetime.now(UTC) + timedelta(hours=5)
+    async with crm(home, Later("The quota is used up.", until=until)):
+        answer = await push(home, await add_contact(home))
+    assert (answer["outcome"], answer["push"]["lastError"]) == ("QUEUED", "The quota is used up.")
+    assert time.monotonic() - begun < 5
 
 
 async def test_an_owner_whom_the_crm_does_not_know_is_told_and_can_be_tied(home: Home) -> None:
@@ -297,6 +367,8 @@ async def test_of_contacts_that_become_one_one_push_goes_on(home: Home, kept_too
     states = {each["id"]: each["status"] for each in found}
     assert [states[gid(row)] for row in rows] == ["PENDING", *["SKIPPED"] * (len(rows) - 1)]
     assert {each["record"]["id"] for each in found} == {gid(people[0])}
+    for one in people:
+        assert (await home.read(LIST, record=gid(one)))["pushes"]["totalCount"] == len(rows), "by whichever id"
     again = await push(home, people[2], idempotencyKey="k")
     assert (again["push"]["id"], again["userErrors"]) == (gid(rows[-1]), [])
 

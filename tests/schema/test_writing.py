@@ -420,6 +420,26 @@ async def test_no_sync_brings_back_what_was_archived_here(pages: Pages) -> None:
     assert await refuse(home, "archiveRecord", id=integration) == ("id", "NOT_FOUND", "There is no such record.")
 
 
+async def test_nothing_new_is_linked_to_what_is_archived(home: Home) -> None:
+    ann, bo = await write(home, "createContact", name="Ann"), await write(home, "createContact", name="Bo")
+    acme = await write(home, "createOrganization", name="Acme")
+    deal = await write(home, "createDeal", title="Pumps", contactIds=[ann["id"]], organizationId=acme["id"])
+    links = {"contactIds": [ann["id"]], "organizationId": acme["id"], "dealId": deal["id"]}
+    given = {"kind": "CALL", "subject": "Hello"}
+    kept = await write(home, "createDeal", title="Pipes", contactIds=[ann["id"]], organizationId=acme["id"])
+    for each in (ann, acme, deal):
+        await write(home, "archiveRecord", id=each["id"])
+    for name, value in links.items():
+        told = (name, "BAD_INPUT", "The record is archived: nothing new can be linked to it.")
+        assert await refuse(home, "logActivity", **given, **{"contactIds": [bo["id"]], name: value}) == told
+    both = {"contactIds": [ann["id"], bo["id"]], "organizationId": acme["id"]}
+    again = await write(home, "updateDeal", dealId=kept["id"], **both)
+    assert again["organization"] == {"name": "Acme"}
+    query = "query ($id: ID!) { deal(id: $id) { contacts(archived: INCLUDE) { nodes { name } } } }"
+    found = (await home.read(query, id=kept["id"]))["deal"]["contacts"]["nodes"]
+    assert {each["name"] for each in found} == {"Ann", "Bo"}, "it stays where it is"
+
+
 # ---------------------------------------------------------------- what is wrong
 
 NEEDED = "A contact needs a name, an e-mail address or a phone number."
@@ -441,7 +461,12 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("createContact", {"name": "A", "idempotencyKey": "a\ud800"}, "idempotencyKey", ODD),
     ("createContact", {"name": "A", "ownerEmail": "a\0@b.test"}, "ownerEmail",
      "Nobody with the address 'a@b.test' is a user of a connected CRM."),
+    ("createContact", {"name": "A", "customFields": {"": 1}}, "customFields",
+     "'' is no name of a custom field: it has 1 to 100 characters and no dot."),
     ("createOrganization", {"name": ""}, "name", "It cannot be empty."),
+    *(("createOrganization", {"name": "A", "website": each}, "website",
+       f"{each!r} is no address of a website, as in https://acme.com.")
+      for each in ("javascript:alert(1)", "javascript:1", "ftp://acme.com", "mailto:a@acme.com", "acme", "https://")),
     ("createOrganization", {"name": "A", "domain": "acme"}, "domain", "'acme' is no internet domain."),
     ("createDeal", {"title": "A", "amount": {"amount": 1, "currency": "EURO"}}, "amount",
      "The currency is a code of three letters of ISO 4217, as in EUR."),
@@ -455,6 +480,17 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 async def test_what_is_wrong_is_named(home: Home, name: str, given: dict[str, Any], field: str, message: str) -> None:
     assert await refuse(home, name, **given) == (field, "BAD_INPUT", message)
     assert (await home.read("{ changes { nodes { kind } } }"))["changes"]["nodes"] == []
+
+
+async def test_a_day_and_a_moment_can_be_those_of_another_zone_but_not_of_another_day(home: Home) -> None:
+    ann = await write(home, "createContact", name="Ann")
+    given = {"contactIds": [ann["id"]], "kind": "CALL", "subject": "A", "dueAt": "2026-12-01T23:30:00-05:00"}
+    for day in ("2026-12-01", "2026-12-02"):
+        call = await write(home, "logActivity", **given, dueOn=day)
+        assert (call["dueOn"], call["dueAt"]) == (day, "2026-12-02T04:30:00.000000Z")
+    message = "It is another day than that of dueAt: give one of them, or the same day in both."
+    for day in ("2026-11-30", "2026-12-03"):
+        assert await refuse(home, "logActivity", **given, dueOn=day) == ("dueOn", "BAD_INPUT", message)
 
 
 async def test_what_no_database_takes_is_taken_out(home: Home) -> None:

@@ -180,7 +180,7 @@ def list_listings() -> Iterator[Listing]:
     yield listing.list_integration_runs(Window(), statuses=[])
     yield listing.list_errors(Window())
     yield listing.list_members(Window())
-    yield pushes.list_pushes(Window(), integration_id=uuid4(), record_id=uuid4(), statuses=[])
+    yield pushes.list_pushes(Window(), integration_id=uuid4(), record_ids=[uuid4()], statuses=[])
     yield pushes.list_record_pushes(Window())
     yield notifications.list_notifications(Window())
     yield conflicts.list_conflicts(Window(), integration_id=uuid4(), statuses=[])

@@ -195,6 +195,25 @@ async def test_a_day_that_is_used_up_holds_until_told_or_until_it_resets(ledger:
     assert (await left(ledger, account))[2] == (100, 0)
 
 
+@pytest.mark.parametrize("how", ["asked", "connected"])
+@pytest.mark.parametrize("told", [{BudgetWindow.DAY: (5000, 0)}, {}])
+async def test_a_day_that_is_used_up_is_tried_where_a_person_asks(
+    ledger: Ledger, account: str, how: str, told: Any
+) -> None:
+    for _ in range(2):
+        (place,) = await reserve(ledger, account, 1, limits=LOOSE)
+        await ledger.settle(place, told=told, exhausted=0)
+        (held,) = await reserve(ledger, account, 1, limits=LOOSE)
+        assert (held.until, held.taken) == (midnight(), False)
+        if how == "asked":
+            await ledger.release(CRM, account, LOOSE)
+        else:
+            await reserve(ledger, f"key-{account}", 1, limits=LOOSE)
+            await ledger.adopt(CRM, f"key-{account}", account, LOOSE)
+        (again,) = await reserve(ledger, account, 1, limits=LOOSE)
+        assert (again.until, again.taken) == (None, True)
+
+
 async def test_what_was_reserved_under_a_key_is_adopted(ledger: Ledger, account: str) -> None:
     (place,) = await reserve(ledger, f"key-{account}", 1, cost=2)
     await ledger.settle(place, told={BudgetWindow.BURST: (4, 3)})

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,13 +19,18 @@ from connectors.errors import Reauthorize, Retryable
 from connectors.facts import Credential
 from connectors.http import Http, open_http
 from connectors.oauth import App
+from connectors.pacing import MemoryLedger
 from connectors.registry import CONNECTORS
-from storage import integrations
+from storage import integrations, runs
 from storage.database import Database
 from storage.secrets import Keyring
-from storage.shapes import CredentialKind
+from storage.shapes import CredentialKind, RecordType, SyncKind, SyncTrigger
 from storage.tables import Integration, Workspace
+from sync.clients import Clients
 from sync.credentials import Vault
+from sync.jobs import Jobs
+from sync.worker import Worker
+from tests.connectors.conftest import BASE
 
 HOST = "https://oauth.pipedrive.com"
 HOUR = 3600.0
@@ -283,6 +289,47 @@ async def test_connected_anew_meanwhile(home: Home, vendor: respx.Route, answer:
     vendor.mock(side_effect=consent)
     assert (await home.renew()).token == "consented"
     assert ((await home.row()).status, await home.stored()) == ("ACTIVE", ("consented", "refresh-9"))
+
+
+async def sync(home: Home, answer: Callable[[httpx.Request], Any]) -> Integration:
+    """A run against a CRM that answers so; gives the integration as it leaves it."""
+    kind, types, asked_by = SyncKind.FULL, [RecordType.CONTACT], (SyncTrigger.MEMBER, None)
+    about: dict[str, Any] = {"kind": kind, "types": types, "scope": {}, "asked_by": asked_by}
+    async with home.database.session(home.workspace) as session:
+        run, _ = await runs.request(home.database, session, integration=home.integration, **about)
+    jobs = Jobs(home.database)
+    await jobs.open()
+    async with open_http() as http:
+        clients = Clients(vault=home.vault, ledger=MemoryLedger(), http=http, api_urls={"PIPEDRIVE": BASE})
+        with respx.mock(base_url=BASE) as crm:
+            crm.route().mock(side_effect=answer)
+            await Worker(home.database, jobs, clients).run_sync(home.workspace, run.id)
+    await jobs.close()
+    return await home.row()
+
+
+async def test_a_run_that_gets_through_ends_what_a_quota_held(home: Home) -> None:
+    until = datetime.now(UTC) + timedelta(hours=9)
+    await home.change(push_resumes_at=until, record_types=["CONTACT"])
+    row = await sync(home, lambda _: httpx.Response(200, json={"success": True, "data": []}))
+    assert (row.last_synced_at is None, row.push_resumes_at) == (False, None)
+    waiting = "select lock from procrastinate_jobs where lock = %(lock)s and task_name = 'push'"
+    assert len(await home.database.lookup(waiting, {"lock": f"push:{home.integration}"})) == 1
+
+
+@pytest.mark.parametrize("given", ["old", "new"])
+async def test_what_a_run_was_refused_with_is_not_what_somebody_has_given_meanwhile(home: Home, given: str) -> None:
+    def token(name: str) -> Credential:
+        return Credential(kind=CredentialKind.API_TOKEN, token=name)
+
+    async def refuse(_: httpx.Request) -> httpx.Response:
+        if given == "new":
+            await home.keep(token(given))
+        return httpx.Response(401, json={"success": False, "error": "unauthorized access"})
+
+    await home.keep(token("old"), credential_kind="API_TOKEN", record_types=["CONTACT"])
+    row = await sync(home, refuse)
+    assert (row.status, row.last_error is None) == (("ACTIVE", True) if given == "new" else ("ERROR", False))
 
 
 async def test_without_our_oauth_client_nothing_ends(home: Home) -> None:

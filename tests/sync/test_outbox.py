@@ -63,6 +63,8 @@ class Mail:
     """The records of each call."""
     seen: list[Push] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    faulty: UUID | None = None
+    """The record that makes a fault of ours."""
     gate: asyncio.Event | None = None
     """Answers are held back until it is set."""
 
@@ -88,6 +90,8 @@ class Mail:
         self.called.set()
         if self.gate:
             await self.gate.wait()
+        if any(push.record_id == self.faulty for push in pushes):
+            raise KeyError(self.faulty)
         return {push.id: self.says.get(push.record_id, self.usual) for push in pushes}
 
     async def pump(self, **later: float) -> None:
@@ -291,7 +295,8 @@ async def test_many_edits_that_fail_together_are_one_failure(mail: Mail) -> None
     assert (len(mail.sent), await mail.alarm()) == (1, 4), "it is not taken to be down yet"
 
 
-async def test_a_caller_sends_so_many_in_a_minute_and_many_edits_are_one(mail: Mail) -> None:
+async def test_a_caller_sends_so_many_in_a_minute_and_edits_of_one_call_are_one(mail: Mail) -> None:
+    await mail.settings(crm="HUBSPOT")  # which takes a hundred changes in one call
     await mail.limit(2)
     for _ in range(3):
         await mail.queue()
@@ -307,6 +312,22 @@ async def test_a_caller_sends_so_many_in_a_minute_and_many_edits_are_one(mail: M
     assert (await mail.states()).count("PENDING") == 1
     await mail.pump(seconds=1)
     assert set(await mail.states()) == {"COMMITTED"}
+
+
+async def test_edits_that_take_a_call_each_count_each(mail: Mail) -> None:
+    """Pipedrive changes one record in a call; they are read together all the same."""
+    await mail.limit(10)
+    for _ in range(25):
+        await mail.queue(kind="EDIT")
+    await mail.pump()
+    assert (list(map(len, mail.sent)), await mail.alarm()) == ([10], 60)
+    await mail.queue(kind="EDIT", caused_by="key:b")
+    await mail.pump(seconds=59)
+    assert list(map(len, mail.sent)) == [10, 1]
+    await mail.pump(seconds=1)
+    await mail.pump(seconds=60)
+    assert list(map(len, mail.sent)) == [10, 1, 10, 5]
+    assert len({record for call in mail.sent for record in call}) == 26
 
 
 async def test_what_somebody_waits_for_goes_first(mail: Mail) -> None:
@@ -422,6 +443,17 @@ async def test_an_error_of_ours_holds_up_nobody_else(mail: Mail) -> None:
     rows = {row["record_id"]: row for row in await mail.read()}
     assert (rows[ada]["status"], rows[bo]["status"]) == ("PENDING", "COMMITTED")
     assert rows[ada]["last_error"].startswith("Something went wrong here; the log has it under ")
+
+
+async def test_of_edits_that_go_together_only_the_culprit_is_blamed(mail: Mail) -> None:
+    people = [await mail.queue(kind="EDIT") for _ in range(3)]
+    mail.faulty = people[1]
+    await mail.pump()
+    assert (mail.sent, await mail.states()) == (
+        [people, *[[one] for one in people]],
+        ["COMMITTED", "PENDING", "COMMITTED"],
+    )
+    assert [bool(row["last_error"]) for row in await mail.read()] == [False, True, False]
 
 
 # ---------------------------------------------------------------- queueing
