@@ -9,9 +9,9 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-import cel
 import orjson
 
+from connectors.expressions import cel
 from connectors.functions import FUNCTIONS, Wrong, call
 
 LONGEST = 1_000

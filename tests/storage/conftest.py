@@ -22,6 +22,7 @@ from pathlib import Path
 from storage.embedded import Embedded
 from storage.tools import first_number
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a run in the background ignores
 with Embedded(Path(sys.argv[1])) as server:
     try:
         print(first_number(server.folder / "postmaster.pid"), flush=True)
