@@ -25,7 +25,7 @@ try {
   const answer = page.locator(".result-window .CodeMirror");
   const shows = (text) => answer.filter({ hasText: text }).waitFor({ timeout: 15_000 });
   const tabs = await page.locator(".graphiql-tab").count();
-  if (tabs !== 5) failure ??= `${tabs} tabs instead of 5`;
+  if (tabs !== 7) failure ??= `${tabs} tabs instead of 7`;
 
   const editor = (where, text) =>
     page.evaluate(([place, value]) => document.querySelector(`${place} .CodeMirror`).CodeMirror.setValue(value), [where, text]);
@@ -55,6 +55,19 @@ try {
   console.log("GraphiQL: a subscription shows the sync to its end");
 
   await page.locator(".graphiql-execute-button").click(); // stops watching
+  await open("WarmLead");
+  await editor(".graphiql-editor-tool", JSON.stringify({ integrationId: id }));
+  await run("WarmLead");
+  await shows('"isWarmLead": true');
+  await open("Pushes");
+  await run("Pushes");
+  for (let tries = 0; tries < 50 && !(await read()).includes('"COMMITTED"'); tries++) {
+    await page.waitForTimeout(300);
+    await page.locator(".graphiql-execute-button").click();
+  }
+  await shows('"COMMITTED"');
+  console.log("GraphiQL: a warm lead is in the CRM");
+
   await open("People");
   await page.locator(".graphiql-editor-tools button", { hasText: "Headers" }).click();
   await editor(".graphiql-editor-tool > :last-child", JSON.stringify({ "X-Secret": "not to be kept" }));
