@@ -13,7 +13,7 @@ run: runtime graphiql ## start the gateway with the sandbox CRMs; Ctrl-C stops e
 	@grep -qs '^CROSSWALK_SANDBOX=' .env || export CROSSWALK_SANDBOX=$${CROSSWALK_SANDBOX:-1}; exec $(PYTHON) -m gateway serve
 
 test: development ## the tests
-	@$(PYTHON) -m pytest -n 4 --dist loadscope --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: development ## format, lint, types, imports, the rules of the house, the committed schema
 	$(PYTHON) -m ruff format --check .

@@ -66,12 +66,13 @@ def end(process: Process) -> None:
 
 
 def wait_until(found: Callable[[], T], seconds: float = 30, every: float = 0.02) -> T:
-    """What it gives, once it gives anything."""
-    until = time.monotonic() + seconds
+    """What it gives, once it gives anything. The longer it takes the more seldom it is asked: that costs time as well."""
+    begun = time.monotonic()
     while not (value := found()):
-        if time.monotonic() > until:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             raise TimeoutError(f"nothing after {seconds} s")
-        time.sleep(every)
+        time.sleep(max(every, waited / 20))
     return value
 
 

@@ -91,7 +91,7 @@ class Desk:
 
     def settle_first(self, record: str) -> Row:
         """The oldest push of a record, once it is not under way."""
-        return wait_until(lambda: [one for one in self.pushes(record)[:1] if one["status"] in SETTLED])[0]
+        return wait_until(lambda: [one for one in self.pushes(record)[:1] if one["status"] in SETTLED], every=0.05)[0]
 
     def show(self, contact: str, fields: str) -> Row:
         """A contact."""

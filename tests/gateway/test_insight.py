@@ -102,8 +102,9 @@ def work(found: Insight, folder: Path, settings: Mapping[str, str], serving: Gat
         assert serving.wait(found.run)["status"] == "SUCCEEDED"
 
         def scrape() -> Values:
+            """Once what follows a run is done as well."""
             values = parse(HTTP.get(f"{address}/metrics", headers=TOKEN).text)
-            return values if ENDED in values else {}
+            return values if ENDED in values and not values["crosswalk_jobs_waiting"] else {}
 
         found.worked = wait_until(scrape)
         found.without_token = HTTP.get(f"{address}/metrics").status_code
@@ -128,7 +129,6 @@ def test_the_worker_counts_what_it_does(insight: Insight) -> None:
     assert worked[ENDED] == 1
     assert worked['crosswalk_run_lag_seconds_count{kind="FULL"}'] == 1
     assert worked['crosswalk_run_lag_seconds_sum{kind="FULL"}'] > insight.waiting["crosswalk_oldest_job_seconds"]
-    assert worked["crosswalk_jobs_waiting"] == 0
     assert 0 < worked['crosswalk_crm_budget_left_ratio{crm="PIPEDRIVE",window="DAY"}'] < 1
     assert (insight.without_token, insight.exit_code) == (401, 0)
 
