@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -88,7 +89,7 @@ class Trial:
                 self.here.write(number, given, self.mark)
             else:
                 side = self.pipedrive if who == "pipedrive" else self.hubspot
-                persist(lambda side=side, number=number, given=given: side.write(number, given))  # type: ignore[misc]
+                persist(partial(side.write, number, given))
             for name, value in fold({**NOBODY, **given}).items():
                 if name in given:
                     self.said[number, name].pop("at first", None)
